@@ -1,0 +1,26 @@
+"""Diffusion models for tables as scikit-learn estimators."""
+
+from importlib import import_module as _import_module
+
+__version__ = "0.1.0"
+
+# Name -> module that defines it; a name is imported when it is first asked for.
+_EXPORTS = {
+    "DenoisingRegressor": "_regressor",
+    "DiffusionNoiser": "_noiser",
+}
+_TOOLBOXES = ("datasets", "networks", "schedules")
+
+__all__ = [*_EXPORTS, *_TOOLBOXES]
+
+
+def __getattr__(name):
+    if name in _EXPORTS:
+        return getattr(_import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    if name in _TOOLBOXES:
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
