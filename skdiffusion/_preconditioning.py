@@ -1,0 +1,98 @@
+"""The best linear filter, and the constants that leave a network only what the filter cannot do."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+# Rows per block: what is computed in float64 on the way stays in the processor's cache.
+_BLOCK_ROWS = 2**12
+
+# Ridge penalties to choose from, as shares of a standardised feature's variance; the largest comes first.
+_PENALTIES = np.logspace(4, -8, 49)
+
+
+class LinearPreconditioner(NamedTuple):
+    """Constants around a network F: ``D(x) = z @ coef + intercept + scale * F(z)`` with ``z = (x - mean) / std``.
+
+    As in Karras et al. (2022, equation 7), a network F sees inputs and targets of unit variance, and signal
+    passes it by. There the noise level gives the constants. Here the training rows do, since it is unknown:
+    the linear part is the best linear filter, and `scale` is the size of what it leaves over.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+    coef: np.ndarray
+    intercept: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, X, y, weight):
+        """Estimate the constants from weighted rows, `y` of shape (n_samples, n_outputs)."""
+        linear = cls(*_linear_filter(X, y, weight), scale=np.ones(y.shape[1]))
+        variance = _weighted_mean(weight, linear.residuals(linear.inputs(X), y).astype(np.float64) ** 2)
+        # A target that the filter gives back exactly leaves nothing to learn: any scale will do.
+        return linear._replace(scale=np.sqrt(np.where(variance > 0, variance, 1.0)))
+
+    def inputs(self, X):
+        """Return what the network sees of `X`, as float32."""
+        z = np.empty(X.shape, np.float32)
+        for rows in _blocks(len(X)):
+            z[rows] = (X[rows] - self.mean) / self.std
+        return z
+
+    def residuals(self, z, y):
+        """Return what the network has to give for inputs `z` and targets `y`, as float32."""
+        residuals = np.empty(y.shape, np.float32)
+        for rows in _blocks(len(y)):
+            residuals[rows] = (y[rows] - self._linear(z[rows])) / self.scale
+        return residuals
+
+    def outputs(self, z, residuals):
+        """Return ``D(x)``, as float64, for the network's inputs `z` and outputs `residuals`."""
+        y = np.empty(residuals.shape)
+        for rows in _blocks(len(y)):
+            y[rows] = self._linear(z[rows]) + self.scale * residuals[rows]
+        return y
+
+    def _linear(self, z):
+        return z @ self.coef + self.intercept
+
+
+def _linear_filter(X, y, weight):
+    """Return mean and std of the features, and the ridge regression of `y` on the standardised features.
+
+    Each output has its own penalty, the one that minimises generalised cross-validation (Golub, Heath &
+    Wahba 1979, equation 1.4). All of them come from one set of eigenvectors: no array grows with the rows.
+    """
+    mean, intercept = _weighted_mean(weight, X), _weighted_mean(weight, y)
+    moments = np.zeros((X.shape[1], X.shape[1] + y.shape[1]))
+    variance = np.zeros(y.shape[1])
+    for rows in _blocks(len(X)):
+        x, target = X[rows] - mean, y[rows] - intercept
+        share = weight[rows, None] / weight.sum(dtype=np.float64)
+        moments += (x * share).T @ np.hstack([x, target])
+        variance += (target**2 * share).sum(axis=0)
+    covariance, cross = moments[:, : X.shape[1]], moments[:, X.shape[1] :]
+    std = np.sqrt(np.diag(covariance))
+    std = np.where(std > 0, std, 1.0)
+    eigenvalues, vectors = np.linalg.eigh(covariance / np.outer(std, std))
+    eigenvalues = np.maximum(eigenvalues, 0)
+    projection = vectors.T @ (cross / std[:, None])
+
+    # Shapes: penalty, eigenvector, output.
+    inverse = 1 / (eigenvalues + _PENALTIES[:, None])
+    left_over = variance - (inverse * (2 - eigenvalues * inverse)) @ projection**2
+    freedom = len(X) - 1 - (eigenvalues * inverse).sum(axis=1)
+    score = np.full(left_over.shape, np.inf)
+    np.divide(np.maximum(left_over, 0), freedom[:, None] ** 2, out=score, where=freedom[:, None] >= 1)
+    best = inverse[score.argmin(axis=0)].T
+    return mean, std, vectors @ (best * projection), intercept
+
+
+def _weighted_mean(weight, array):
+    total = sum(weight[rows].astype(np.float64) @ array[rows] for rows in _blocks(len(array)))
+    return total / weight.sum(dtype=np.float64)
+
+
+def _blocks(n_rows):
+    return (slice(start, start + _BLOCK_ROWS) for start in range(0, n_rows, _BLOCK_ROWS))

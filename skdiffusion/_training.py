@@ -1,0 +1,316 @@
+"""The one training loop, compiled: whole stretches of an epoch run as one call on the device."""
+
+import threading
+from collections import OrderedDict, deque
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+# A call on the device takes this many float32 at most for its largest array: enough that the cost of a
+# call vanishes, little enough that it stays in the processor's cache.
+_CHUNK_SIZE = 2**18
+
+# Programs that wait in the pool for the next fit or predict of the same architecture.
+_MAX_IDLE_PROGRAMS = 16
+
+
+class Program:
+    """A compiled Keras model whose epoch, evaluation and prediction each run as one call on the device.
+
+    All calls have the same shapes whatever the number of rows, so that each is compiled once. What differs
+    between fits of one architecture (weights, optimizer state, learning rate, L2) is never a constant of the
+    compiled code: load it with `set_weights` and `set_optimizer_state`.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Built, and compiled with an optimizer and a loss.
+
+    """
+
+    def __init__(self, model):
+        self.model = model
+        model.optimizer.build(model.trainable_variables)
+        self.initial_optimizer_state = self.optimizer_state()
+        self.shapes = [tuple(variable.shape) for variable in model.trainable_variables]
+        loss = keras.losses.get(model.loss)
+        self._row_loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        self._kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
+        width = max(size for shape in self.shapes for size in shape)
+        self.n_chunk_rows = max(1, _CHUNK_SIZE // width)
+        self.train = _compiled(self._train)
+        self.evaluate = _compiled(self._evaluate)
+        self.predict = _compiled(self._predict)
+
+    def weights(self):
+        """Return a copy of the trainable weights."""
+        return [np.array(variable) for variable in self.model.trainable_variables]
+
+    def set_weights(self, weights):
+        """Load trainable weights."""
+        for variable, value in zip(self.model.trainable_variables, weights, strict=True):
+            variable.assign(value)
+
+    def optimizer_state(self):
+        """Return a copy of the optimizer's variables."""
+        return [np.array(variable) for variable in self.model.optimizer.variables]
+
+    def set_optimizer_state(self, state):
+        """Load the optimizer's variables."""
+        for variable, value in zip(self.model.optimizer.variables, state, strict=True):
+            variable.assign(value)
+
+    def _train(self, x, y, weight, n_rows, l2, batch_size):
+        """Run the mini-batches of the first `n_rows`; return the sums over rows of total and data loss."""
+        kernels = [kernel.value for kernel in self._kernels]
+        variables = self.model.trainable_variables
+        watched = [variable.value for variable in variables]
+
+        def step(start, sums):
+            def batch(array):
+                return ops.slice(
+                    array, [start] + [0] * (len(array.shape) - 1), (batch_size, *array.shape[1:])
+                )
+
+            # The last batch of a table may be short: its missing rows carry no weight and don't count.
+            count = ops.cast(ops.minimum(n_rows - start, batch_size), "float32")
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(watched)
+                prediction = self.model(batch(x), training=True)
+                data_loss = ops.sum(batch(weight) * self._row_loss(batch(y), prediction)) / count
+                loss = data_loss + l2 * sum(ops.sum(ops.square(kernel)) for kernel in kernels)
+            self.model.optimizer.apply(tape.gradient(loss, watched), variables)
+            return start + batch_size, sums + count * ops.stack([loss, data_loss])
+
+        _, sums = ops.while_loop(lambda start, _: start < n_rows, step, (0, ops.zeros(2)))
+        return sums
+
+    def _evaluate(self, x, y, weight):
+        """Return the sum over rows of the data loss."""
+        return ops.sum(weight * self._row_loss(y, self.model(x, training=False)))
+
+    def _predict(self, x):
+        return self.model(x, training=False)
+
+
+def _compiled(function):
+    """Compile `function` with XLA; where that fails, run the same graph uncompiled."""
+    choices = deque(tf.function(function, autograph=False, jit_compile=jit) for jit in (True, False))
+
+    def call(*arguments):
+        try:
+            return choices[0](*arguments)
+        except tf.errors.OpError:
+            # Compilation fails before anything has run, so that nothing is done twice.
+            if len(choices) == 1:
+                raise
+            choices.popleft()
+            return choices[0](*arguments)
+
+    return call
+
+
+class _Pool:
+    """Idle programs by key; one that is borrowed belongs to its borrower alone."""
+
+    def __init__(self, max_idle):
+        self._max_idle = max_idle
+        self._idle = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def borrow(self, key, build):
+        """Lend an idle program built for `key`, or a new one from `build()`."""
+        with self._lock:
+            idle = self._idle.get(key)
+            program = idle.pop() if idle else None
+        program = build() if program is None else program
+        try:
+            yield program
+        finally:
+            with self._lock:
+                self._idle.setdefault(key, []).append(program)
+                self._idle.move_to_end(key)
+                while sum(map(len, self._idle.values())) > self._max_idle:
+                    self._idle.popitem(last=False)
+
+
+borrow = _Pool(_MAX_IDLE_PROGRAMS).borrow
+
+
+@dataclass
+class TrainingResult:
+    """What `train` leaves behind: the state after the last whole epoch, and the history of all of them."""
+
+    weights: list
+    optimizer_state: list
+    history: dict = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def train(
+    program,
+    x,
+    y,
+    weight,
+    *,
+    held_out=None,
+    epochs,
+    batch_size,
+    l2,
+    learning_rate,
+    learning_rate_schedule,
+    n_iter_no_change,
+    rng,
+    watchers,
+):
+    """Train the program's model, from the weights and optimizer state it holds.
+
+    Parameters
+    ----------
+    program : Program
+        The compiled model, borrowed for the whole call.
+
+    x, y, weight : ndarray of float32
+        Training rows, targets and row weights, as many rows in each.
+
+    held_out : tuple of ndarray or None, default=None
+        The same three for held-out rows. With them training stops early, and the best weights are kept.
+
+    epochs : int
+        Passes over the rows, at most.
+
+    batch_size : int
+        Rows in each step of the optimizer.
+
+    l2 : float
+        Factor of the sum of squared kernel weights that is added to the data loss.
+
+    learning_rate : float
+        Rate at the start.
+
+    learning_rate_schedule : {"constant", "plateau", "cosine"}
+        How the rate falls.
+
+    n_iter_no_change : int
+        Epochs without a better held-out loss after which training stops.
+
+    rng : numpy.random.Generator
+        Shuffles the rows before each epoch.
+
+    watchers : sequence of objects
+        Told of each epoch: see `_watchers.py`. Training stops where one asks for it.
+
+    Returns
+    -------
+    result : TrainingResult
+        State and history. An interrupt during the first epoch is raised; later ones are noted in the result.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is no longer a finite number.
+    """
+    n_chunk_rows = max(1, program.n_chunk_rows // batch_size) * batch_size
+    rate = program.model.optimizer.learning_rate
+    rate.assign(learning_rate)
+    result = TrainingResult(program.weights(), program.optimizer_state())
+    plateau = _Plateau()
+    best_loss, best_weights, n_worse = np.inf, None, 0
+    try:
+        for epoch in range(epochs):
+            if learning_rate_schedule == "cosine":
+                rate.assign(learning_rate * (1 + np.cos(np.pi * epoch / epochs)) / 2)
+            for watcher in watchers:
+                watcher.on_epoch_begin(epoch)
+            logs = {"learning_rate": float(rate.value)}
+            sums = np.zeros(2)
+            for chunk, n_rows in _chunks((x, y, weight), n_chunk_rows, rng.permutation(len(x))):
+                sums += np.asarray(program.train(*chunk, np.int32(n_rows), np.float32(l2), batch_size))
+            logs["loss"], logs["data_loss"] = (sums / len(x)).tolist()
+            if not np.isfinite(sums).all():
+                raise FloatingPointError(f"the training loss became {logs['loss']} in epoch {epoch + 1}")
+            if held_out is not None:
+                logs["val_loss"] = evaluate(program, *held_out)
+            stop = any([watcher.on_epoch_end(epoch, logs) for watcher in watchers])
+            weights, optimizer_state = program.weights(), program.optimizer_state()
+            for name, value in logs.items():
+                result.history.setdefault(name, []).append(value)
+            if held_out is not None:
+                n_worse += 1
+                if logs["val_loss"] < best_loss:
+                    best_loss, best_weights, n_worse = logs["val_loss"], weights, 0
+                stop = stop or n_worse >= n_iter_no_change
+            result.weights, result.optimizer_state = weights, optimizer_state
+            if learning_rate_schedule == "plateau" and plateau.reached(logs.get("val_loss", logs["loss"])):
+                rate.assign(logs["learning_rate"] * _Plateau.FACTOR)
+            if stop:
+                break
+    except KeyboardInterrupt:
+        if not result.history:
+            raise
+        result.interrupted = True
+    # A callback may put back weights of its own choice at the very end.
+    program.set_weights(result.weights if best_weights is None else best_weights)
+    for watcher in watchers:
+        watcher.on_train_end()
+    result.weights = program.weights()
+    return result
+
+
+class _Plateau:
+    """Tell when a loss has stopped falling."""
+
+    FACTOR = 0.5
+    PATIENCE = 3
+    MIN_RELATIVE_GAIN = 1e-3
+
+    def __init__(self):
+        self._best, self._n_worse = np.inf, 0
+
+    def reached(self, loss):
+        """Take the next loss; return whether the last few brought no gain worth the name."""
+        if loss < self._best * (1 - self.MIN_RELATIVE_GAIN):
+            self._best, self._n_worse = loss, 0
+            return False
+        self._n_worse += 1
+        if self._n_worse < self.PATIENCE:
+            return False
+        self._n_worse = 0
+        return True
+
+
+def evaluate(program, x, y, weight):
+    """Return the mean data loss of the rows, weighted, under the weights that the program holds."""
+    chunks = _chunks((x, y, weight), program.n_chunk_rows)
+    return sum(float(program.evaluate(*chunk)) for chunk, _ in chunks) / float(weight.sum())
+
+
+def predict(program, x, n_steps=1):
+    """Return the model's output for rows of `x`, fed back into the model `n_steps - 1` times."""
+    prediction = np.empty((len(x), program.shapes[-1][-1]), np.float32)
+    start = 0
+    for (state,), n_rows in _chunks((x,), program.n_chunk_rows):
+        for _ in range(n_steps):
+            state = program.predict(state)
+        prediction[start : start + n_rows] = np.asarray(state)[:n_rows]
+        start += n_rows
+    return prediction
+
+
+def _chunks(arrays, n_chunk_rows, order=None):
+    """Yield float32 copies of the arrays' rows, zero rows after the last, and how many rows are real.
+
+    All copies have `n_chunk_rows` rows and are overwritten by the next; with `order`, rows come in that order.
+    """
+    buffers = [np.zeros((n_chunk_rows, *array.shape[1:]), np.float32) for array in arrays]
+    for start in range(0, len(arrays[0]), n_chunk_rows):
+        stop = min(start + n_chunk_rows, len(arrays[0]))
+        for array, buffer in zip(arrays, buffers, strict=True):
+            buffer[: stop - start] = array[start:stop] if order is None else array[order[start:stop]]
+            buffer[stop - start :] = 0
+        yield buffers, stop - start

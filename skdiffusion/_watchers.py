@@ -1,0 +1,103 @@
+"""Those who watch a fit: the verbose line, Keras callbacks, scikit-learn callbacks.
+
+A watcher hears of each epoch's beginning and end; one that answers the end with true stops the training.
+"""
+
+import sys
+import time
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9 has no callback protocol
+
+    class CallbackSupportMixin:
+        """Stands in for scikit-learn's mixin of the same name."""
+
+    def with_callbacks(method):
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "KerasCallbacks", "ScikitLearnCallbacks", "VerboseLine", "with_callbacks"]
+
+
+class VerboseLine:
+    """One line on standard output: rewritten in place on a terminal, else printed once at the end."""
+
+    def __init__(self, name, epochs):
+        self._name, self._epochs = name, epochs
+        self._rewrite = sys.stdout.isatty()
+        self._start = time.perf_counter()
+        self._line = None
+
+    def on_epoch_begin(self, epoch):
+        """Do nothing."""
+
+    def on_epoch_end(self, epoch, logs):
+        """Note the losses; show them at once on a terminal."""
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
+        seconds = time.perf_counter() - self._start
+        self._line = f"{self._name}: epoch {epoch + 1}/{self._epochs}, {losses}, {seconds:.1f} s"
+        if self._rewrite:
+            print(f"\r\033[K{self._line}", end="", flush=True)
+        return False
+
+    def on_train_end(self):
+        """End the line."""
+        if self._line is not None:
+            print("" if self._rewrite else self._line)
+
+
+class KerasCallbacks:
+    """A list of Keras callbacks, told of epochs; batches run on the device, where no callback is heard."""
+
+    def __init__(self, callbacks, model, epochs):
+        import keras
+
+        self._model = model
+        model.stop_training = False
+        self._callbacks = keras.callbacks.CallbackList(callbacks, model=model, epochs=epochs, verbose=0)
+        self._callbacks.on_train_begin()
+
+    def on_epoch_begin(self, epoch):
+        """Pass the call on."""
+        self._callbacks.on_epoch_begin(epoch)
+
+    def on_epoch_end(self, epoch, logs):
+        """Pass the call on; return whether a callback asked for a stop."""
+        self._callbacks.on_epoch_end(epoch, logs)
+        return self._model.stop_training
+
+    def on_train_end(self):
+        """Pass the call on, and part with the model, which other fits will use."""
+        self._callbacks.on_train_end()
+        self._callbacks.set_model(None)
+
+
+class ScikitLearnCallbacks:
+    """The callbacks that `set_callbacks` registered, or that a meta-estimator passes down."""
+
+    def __init__(self, estimator, epochs, X, y, attributes):
+        self._estimator = estimator
+        self._arguments = {"X": X, "y": y}
+        self._attributes = attributes
+        self._root = estimator._init_callback_context(max_subtasks=epochs)
+        self._root.call_on_fit_task_begin(estimator=estimator, **self._arguments)
+
+    def on_epoch_begin(self, epoch):
+        """Open the epoch's task."""
+        self._epoch = self._root.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._arguments)
+
+    def on_epoch_end(self, epoch, logs):
+        """Close the epoch's task; return whether a callback asked for a stop."""
+        return self._end(self._epoch)
+
+    def on_train_end(self):
+        """Close the fit's task."""
+        self._end(self._root)
+
+    def _end(self, task):
+        return task.call_on_fit_task_end(
+            estimator=self._estimator, reconstruction_attributes=self._attributes, **self._arguments
+        )

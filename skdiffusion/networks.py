@@ -1,0 +1,127 @@
+"""The networks: Keras models as plain functions of their sizes, and their initial weights."""
+
+import keras
+import numpy as np
+
+__all__ = ["initial_weights", "multilayer_perceptron", "preconditioned"]
+
+
+def multilayer_perceptron(n_features, n_outputs, hidden_layer_sizes, activation, output_activation):
+    """Build dense layers one after another, as the tutorial's denoiser has them.
+
+    Parameters
+    ----------
+    n_features : int
+        Width of the input.
+
+    n_outputs : int
+        Width of the output.
+
+    hidden_layer_sizes : tuple of int
+        Width of each hidden layer; empty for a linear model.
+
+    activation : str or callable
+        Activation of the hidden layers, as Keras takes it.
+
+    output_activation : str or callable
+        Activation of the output layer, as Keras takes it.
+
+    Returns
+    -------
+    model : keras.Sequential
+        A built, uncompiled model in float32, whatever Keras' global policy is.
+
+    Examples
+    --------
+    >>> from skdiffusion.networks import multilayer_perceptron
+    >>> multilayer_perceptron(4, 2, (8,), "relu", "linear").count_params()
+    58
+    """
+    layers = [keras.layers.Dense(width, activation, dtype="float32") for width in hidden_layer_sizes]
+    output = keras.layers.Dense(n_outputs, output_activation, dtype="float32")
+    return keras.Sequential([keras.Input((n_features,), dtype="float32"), *layers, output])
+
+
+def initial_weights(shapes, rng):
+    """Draw weights for dense layers: Glorot uniform kernels, zero biases.
+
+    NumPy draws them, not Keras, so that they depend on `rng` alone.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        A shape for each weight array: two numbers for a kernel, one for a bias.
+
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    weights : list of ndarray of float32
+        An array for each shape.
+
+    References
+    ----------
+    Glorot & Bengio (2010). Understanding the difficulty of training deep feedforward neural networks.
+    AISTATS. Equation 16.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion.networks import initial_weights
+    >>> [w.shape for w in initial_weights([(4, 8), (8,)], np.random.default_rng(0))]
+    [(4, 8), (8,)]
+    """
+    weights = []
+    for shape in shapes:
+        if len(shape) == 1:
+            weights.append(np.zeros(shape, np.float32))
+        else:
+            limit = np.sqrt(6.0 / sum(shape))
+            weights.append(rng.uniform(-limit, limit, shape).astype(np.float32))
+    return weights
+
+
+def preconditioned(network, *, mean, std, coef, intercept, scale, clip):
+    """Wrap a network F as ``D(x) = z @ coef + intercept + scale * F(z)`` with ``z = (x - mean) / std``.
+
+    Parameters
+    ----------
+    network : keras.Model
+        F, from n_features inputs to n_outputs outputs.
+
+    mean, std : ndarray of shape (n_features,)
+        Centre and spread of the inputs.
+
+    coef : ndarray of shape (n_features, n_outputs)
+        Kernel of the linear part.
+
+    intercept, scale : ndarray of shape (n_outputs,)
+        Bias of the linear part, and factor of the network's outputs.
+
+    clip : bool
+        Whether to clip the outputs to [0, 1].
+
+    Returns
+    -------
+    model : keras.Model
+        D, of Keras' own layers. The linear part is not trainable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdiffusion.networks import multilayer_perceptron, preconditioned
+    >>> network = multilayer_perceptron(2, 1, (), "relu", "linear")
+    >>> network.set_weights([np.zeros((2, 1)), np.ones(1)])
+    >>> D = preconditioned(network, mean=np.zeros(2), std=np.full(2, 2.0), coef=np.ones((2, 1)),
+    ...                    intercept=np.zeros(1), scale=np.full(1, 10.0), clip=False)
+    >>> np.asarray(D(np.array([[2.0, 4.0]]))).tolist()
+    [[13.0]]
+    """
+    x = keras.Input(mean.shape, dtype="float32")
+    z = keras.layers.Normalization(mean=mean, variance=std**2, dtype="float32")(x)
+    linear = keras.layers.Dense(len(intercept), trainable=False, dtype="float32")
+    scaled = keras.layers.Rescaling(scale.tolist(), dtype="float32")(network(z))
+    y = keras.layers.Add(dtype="float32")([linear(z), scaled])
+    linear.set_weights([coef, intercept])
+    return keras.Model(x, keras.layers.ReLU(max_value=1.0, dtype="float32")(y) if clip else y)
