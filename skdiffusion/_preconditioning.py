@@ -12,7 +12,7 @@ _PENALTIES = np.logspace(4, -8, 49)
 
 
 class LinearPreconditioner(NamedTuple):
-    """Constants around a network F: ``D(x) = z @ coef + intercept + scale * F(z)`` with ``z = (x - mean) / std``.
+    """Constants around a network F: ``D(x) = z @ coef + intercept + scale * F(z)``, ``z = (x - mean) / std``.
 
     As in Karras et al. (2022, equation 7), a network F sees inputs and targets of unit variance, and signal
     passes it by. There the noise level gives the constants. Here the training rows do, since it is unknown:

@@ -16,7 +16,7 @@ _FORMS = ("output_activation_", "preconditioner_", "_clip")
 
 
 class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
-    """Learn to map noisy rows to clean ones with a Keras network.
+    r"""Learn to map noisy rows to clean ones with a Keras network.
 
     The network is the tutorial's: dense layers, trained by stochastic gradient descent. Training runs in one
     compiled loop instead of Keras' batch-by-batch one, and many fits of one architecture share the compiled
@@ -130,16 +130,16 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     -----
     Training minimises
 
-    .. math:: L_{total} = L_{data} + \\lambda \\sum_l \\lVert W_l \\rVert^2
+    .. math:: L_{total} = L_{data} + \lambda \sum_l \lVert W_l \rVert^2
 
     where :math:`L_{data}` is the mean of `loss` over rows, each row weighted by its `sample_weight` over the
-    mean weight, :math:`W_l` are the kernels and :math:`\\lambda` is `l2`. A row of weight 0 counts as absent.
+    mean weight, :math:`W_l` are the kernels and :math:`\lambda` is `l2`. A row of weight 0 counts as absent.
 
     With preconditioning the prediction for a row `x` is
 
-    .. math:: D(x) = A z + b + c \\odot F(z), \\quad z = (x - \\mu) / s
+    .. math:: D(x) = A z + b + c \odot F(z), \quad z = (x - \mu) / s
 
-    with the training rows' mean :math:`\\mu` and standard deviation :math:`s`, the ridge regression
+    with the training rows' mean :math:`\mu` and standard deviation :math:`s`, the ridge regression
     :math:`A, b` whose penalties generalised cross-validation chooses, and the root mean square :math:`c` of
     what it leaves over. All of these are fixed before training; the network :math:`F` is trained on
     :math:`(y - A z - b) / c`. So :math:`L_{data}` of "mse" is 1 where the network adds nothing to the linear
@@ -379,24 +379,19 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         check_integer("n_iter_no_change", self.n_iter_no_change, low=1)
         import keras
 
-        for name, get in (
-            ("activation", keras.activations.get),
-            ("output_activation", keras.activations.get),
-            ("loss", keras.losses.get),
-            ("optimizer", keras.optimizers.get),
+        for name, get, kind in (
+            ("activation", keras.activations.get, "such as 'relu', or a callable"),
+            ("output_activation", keras.activations.get, "such as 'linear', 'auto', or a callable"),
+            ("loss", keras.losses.get, "such as 'mse', a callable or a keras.losses.Loss"),
+            ("optimizer", keras.optimizers.get, "such as 'adam', or a keras.optimizers.Optimizer"),
         ):
             value = getattr(self, name)
-            if name == "output_activation" and value == "auto":
-                continue
             try:
-                known = value is not None and get(value)
+                known = value is not None and (value == "auto" or get(value))
             except (TypeError, ValueError):
                 known = False
-            if not known:
-                raise ValueError(
-                    f"{name} must be a name that keras.{get.__module__.split('.')[-1]} knows, or an object of "
-                    f"its kind, got {value!r}."
-                )
+            if not known or (value == "auto" and name != "output_activation"):
+                raise ValueError(f"{name} must be a name that Keras knows, {kind}, got {value!r}.")
 
     def _fit(self, X, y, sample_weight, *, again, partial):
         """Train, and set what was learnt all at once, or nothing."""
@@ -543,7 +538,6 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
 def _build_model(loss, optimizer, **sizes):
     """Build and compile the network, through scikeras."""
-    import keras
     from scikeras.wrappers import KerasRegressor
 
     def build(compile_kwargs):

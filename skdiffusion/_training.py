@@ -48,7 +48,7 @@ class Program:
 
     def weights(self):
         """Return a copy of the trainable weights."""
-        return [np.array(variable) for variable in self.model.trainable_variables]
+        return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
 
     def set_weights(self, weights):
         """Load trainable weights."""
@@ -57,7 +57,7 @@ class Program:
 
     def optimizer_state(self):
         """Return a copy of the optimizer's variables."""
-        return [np.array(variable) for variable in self.model.optimizer.variables]
+        return [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
 
     def set_optimizer_state(self, state):
         """Load the optimizer's variables."""
@@ -236,7 +236,9 @@ def train(
                 raise FloatingPointError(f"the training loss became {logs['loss']} in epoch {epoch + 1}")
             if held_out is not None:
                 logs["val_loss"] = evaluate(program, *held_out)
-            stop = any([watcher.on_epoch_end(epoch, logs) for watcher in watchers])
+            stop = False
+            for watcher in watchers:
+                stop |= watcher.on_epoch_end(epoch, logs)
             weights, optimizer_state = program.weights(), program.optimizer_state()
             for name, value in logs.items():
                 result.history.setdefault(name, []).append(value)
@@ -305,7 +307,7 @@ def predict(program, x, n_steps=1):
 def _chunks(arrays, n_chunk_rows, order=None):
     """Yield float32 copies of the arrays' rows, zero rows after the last, and how many rows are real.
 
-    All copies have `n_chunk_rows` rows and are overwritten by the next; with `order`, rows come in that order.
+    All copies have `n_chunk_rows` rows, and the next overwrite them. With `order`, rows come in that order.
     """
     buffers = [np.zeros((n_chunk_rows, *array.shape[1:]), np.float32) for array in arrays]
     for start in range(0, len(arrays[0]), n_chunk_rows):
