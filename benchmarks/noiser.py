@@ -1,0 +1,114 @@
+"""Measure how far `DiffusionNoiser` is from the floor.
+
+The floor is one plain fill of an array of the same size and dtype with normal draws. The tutorial's loop adds
+the same random walk one step at a time. Run from the repository root::
+
+    python benchmarks/noiser.py > benchmarks/results/noiser.txt
+"""
+
+import datetime
+import os
+import platform
+import statistics
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import sklearn
+
+import skdiffusion
+from skdiffusion import DiffusionNoiser
+
+N_REPEATS = 5
+N_STEPS = 100
+NOISE_LEVEL = 0.1
+SIZES = [(10_000, 50), (1_000_000, 16)]
+FLOOR, LOOP = "standard_normal (the floor)", "the tutorial's loop"
+LOOP_SIZE = SIZES[0]  # at the other size the loop takes a minute and tells nothing new
+
+
+def floor(x):
+    return np.random.default_rng(0).standard_normal(x.shape, dtype=x.dtype)
+
+
+def sfc64(x):
+    """Fill with the bit generator that the noiser uses."""
+    return np.random.Generator(np.random.SFC64(0)).standard_normal(x.shape, dtype=x.dtype)
+
+
+def loop(x):
+    """Diffuse as the tutorial does."""
+    for _ in range(N_STEPS):
+        x = x + np.random.normal(0, NOISE_LEVEL, x.shape)  # noqa: NPY002
+    return x
+
+
+def transform(x, **parameters):
+    return DiffusionNoiser(NOISE_LEVEL, N_STEPS, random_state=0, **parameters).fit(x).transform
+
+
+def contestants(x):
+    """Functions of x by name; what they learn is learnt here."""
+    named = {FLOOR: floor, "standard_normal, SFC64": sfc64}
+    if x.shape == LOOP_SIZE:
+        named[LOOP] = loop
+    return named | {
+        "transform": transform(x),
+        "transform, clip": transform(x, clip=(0, 1)),
+        "transform, step='random'": transform(x, step="random"),
+        "transform, schedule='cosine'": transform(x, schedule="cosine"),
+        "fit_transform": DiffusionNoiser(NOISE_LEVEL, N_STEPS, random_state=0).fit_transform,
+    }
+
+
+def median_seconds(functions, x):
+    """Median time of each function. They take turns, so that a busy machine slows all alike.
+
+    An untimed run goes before each timed one: else a function pays for memory that the last one gave back.
+    """
+    times = [[] for _ in functions]
+    for _ in range(N_REPEATS):
+        for function, spent in zip(functions, times, strict=True):
+            function(x)
+            start = time.perf_counter()
+            function(x)
+            spent.append(time.perf_counter() - start)
+    return [statistics.median(spent) for spent in times]
+
+
+def peak_memory(function, x):
+    """Peak memory while the function runs, the input included, in sizes of the input."""
+    tracemalloc.start()
+    function(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return 1 + peak / x.nbytes
+
+
+def main():
+    print(f"date          {datetime.date.today()}")
+    print(f"Python        {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs")
+    print(f"numpy         {np.__version__}")
+    print(f"scikit-learn  {sklearn.__version__}")
+    print(f"skdiffusion   {skdiffusion.__version__}")
+    print(f"command       python {' '.join(sys.argv)}")
+    print(f"medians of {N_REPEATS} runs; peak memory with the input, in sizes of the input")
+    print()
+    print(f"{'size':>16} {'dtype':<8} {'':<29} {'ms':>8} {'x floor':>8} {'loop / it':>10} {'peak':>5}")
+    for size in SIZES:
+        for dtype in (np.float32, np.float64):
+            x = np.random.default_rng(0).random(size, dtype=dtype)
+            named = contestants(x)
+            seconds = dict(zip(named, median_seconds(named.values(), x), strict=True))
+            for name, function in named.items():
+                speedup = f"{seconds[LOOP] / seconds[name]:.0f}" if LOOP in named else "-"
+                print(
+                    f"{size[0]:>9,} x {size[1]:<4} {np.dtype(dtype).name:<8} {name:<29} "
+                    f"{seconds[name] * 1e3:8.1f} {seconds[name] / seconds[FLOOR]:8.2f} {speedup:>10} "
+                    f"{peak_memory(function, x):5.2f}"
+                )
+
+
+if __name__ == "__main__":
+    main()
