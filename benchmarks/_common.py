@@ -19,9 +19,8 @@ DATA = Path(os.environ.get("SKDIFFUSION_DATA", "../shared/data"))
 
 def print_header(question, *packages):
     """Print the question, the date, the versions, the machine and the command."""
-    versions = ", ".join(
-        f"{name} {version(name)}" for name in ("skdiffusion", "numpy", "scikit-learn", *packages)
-    )
+    packages = ("skdiffusion", "numpy", "scikit-learn", *packages)
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
     command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
     print(
         f"{question}\n\n"
@@ -37,7 +36,8 @@ def print_table(columns, rows):
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
     for row in [cells[0], rule, *cells[1:]]:
-        padded = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        padded = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        padded[0] = row[0].ljust(widths[0])
         print(f"| {' | '.join(padded)} |", flush=True)
     print()
 
