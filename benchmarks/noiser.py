@@ -3,24 +3,18 @@
 The floor is one plain fill of an array of the same size and dtype with normal draws. The tutorial's loop adds
 the same random walk one step at a time. Run from the repository root::
 
-    python benchmarks/noiser.py > benchmarks/results/noiser.txt
+    python benchmarks/noiser.py > benchmarks/results/noiser.md
 """
 
-import datetime
-import os
-import platform
 import statistics
-import sys
 import time
 import tracemalloc
 
 import numpy as np
-import sklearn
+from _common import N_REPEATS, print_header, print_table
 
-import skdiffusion
 from skdiffusion import DiffusionNoiser
 
-N_REPEATS = 5
 N_STEPS = 100
 NOISE_LEVEL = 0.1
 SIZES = [(10_000, 50), (1_000_000, 16)]
@@ -87,27 +81,25 @@ def peak_memory(function, x):
 
 
 def main():
-    print(f"date          {datetime.date.today()}")
-    print(f"Python        {platform.python_version()} on {platform.machine()}, {os.cpu_count()} CPUs")
-    print(f"numpy         {np.__version__}")
-    print(f"scikit-learn  {sklearn.__version__}")
-    print(f"skdiffusion   {skdiffusion.__version__}")
-    print(f"command       python {' '.join(sys.argv)}")
-    print(f"medians of {N_REPEATS} runs; peak memory with the input, in sizes of the input")
-    print()
-    print(f"{'size':>16} {'dtype':<8} {'':<29} {'ms':>8} {'x floor':>8} {'loop / it':>10} {'peak':>5}")
+    print_header("How far is the noiser from the floor?")
     for size in SIZES:
         for dtype in (np.float32, np.float64):
             x = np.random.default_rng(0).random(size, dtype=dtype)
             named = contestants(x)
             seconds = dict(zip(named, median_seconds(named.values(), x), strict=True))
-            for name, function in named.items():
-                speedup = f"{seconds[LOOP] / seconds[name]:.0f}" if LOOP in named else "-"
-                print(
-                    f"{size[0]:>9,} x {size[1]:<4} {np.dtype(dtype).name:<8} {name:<29} "
-                    f"{seconds[name] * 1e3:8.1f} {seconds[name] / seconds[FLOOR]:8.2f} {speedup:>10} "
-                    f"{peak_memory(function, x):5.2f}"
-                )
+            print(f"Medians of {N_REPEATS}. Peak memory: with the input, in sizes of the input.")
+            rows = [
+                [
+                    name,
+                    f"{seconds[name] * 1e3:.1f}",
+                    f"{seconds[name] / seconds[FLOOR]:.2f}",
+                    f"{seconds[LOOP] / seconds[name]:.0f}" if LOOP in named else "-",
+                    f"{peak_memory(function, x):.2f}",
+                ]
+                for name, function in named.items()
+            ]
+            title = f"{size[0]:,} x {size[1]}, {np.dtype(dtype).name}"
+            print_table([title, "ms", "/ floor", "loop / it", "peak memory"], rows)
 
 
 if __name__ == "__main__":

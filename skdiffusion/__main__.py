@@ -5,15 +5,12 @@ Run it as ``python -m skdiffusion``.
 
 import argparse
 import os
+import sys
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
-
-# TensorFlow's start-up messages would bury the table; both must be set before it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 NOISE_LEVEL, N_STEPS = 0.05, 25  # a random walk of total standard deviation 0.05 * sqrt(25) = 0.25
 
@@ -40,6 +37,8 @@ def main(arguments=None):
     parser.add_argument("--output", type=Path, default="skdiffusion_demo.png", help="picture to save")
     output = parser.parse_args(arguments).output
     start = time.perf_counter()
+    print("Loading TensorFlow ...", flush=True)
+    _import_tensorflow_quietly()
 
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
@@ -47,15 +46,14 @@ def main(arguments=None):
 
     from skdiffusion import DiffusionNoiser
 
-    digits = load_digits().data
-    train, test = train_test_split(digits, test_size=0.25, random_state=0)
+    train, test = train_test_split(load_digits().data, test_size=0.25, random_state=0)
     scaler = MinMaxScaler((0, 1)).fit(train)
     train, test = scaler.transform(train), scaler.transform(test)
     noiser = DiffusionNoiser(NOISE_LEVEL, N_STEPS, random_state=0).fit(train)
     noisy_train = noiser.transform(train)
     noisy_test = noiser.set_params(random_state=1).transform(test)
     print(
-        f"{len(train)} digits to learn from, {len(test)} held out, {digits.shape[1]} pixels scaled to [0, 1].\n"
+        f"{len(train)} digits to learn from, {len(test)} held out; {train.shape[1]} pixels in [0, 1].\n"
         f"Noise: {N_STEPS} steps of {NOISE_LEVEL}, {NOISE_LEVEL * N_STEPS**0.5:g} in all.\n"
     )
 
@@ -71,6 +69,20 @@ def main(arguments=None):
     _draw(output, {"noisy": noisy_test, "denoised": denoised, "clean": test})
     print(f"Picture: {output.resolve()}\nAll in {time.perf_counter() - start:.0f} s.")
     return errors
+
+
+def _import_tensorflow_quietly():
+    """Import TensorFlow without its start-up notes, which it writes before it reads any setting."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    with open(os.devnull, "w") as nowhere:
+        standard_error = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
 
 
 def _methods():

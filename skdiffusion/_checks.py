@@ -1,33 +1,35 @@
 """Checks of parameters, whose errors name the parameter, the value received and the remedy."""
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
 
 
-def check_integer(name, value, *, low):
-    """Raise unless `value` is an integer of at least `low`; booleans are not numbers here."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an integer >= {low}, got {value!r} of type {type(value).__name__}.")
-    if value < low:
-        raise ValueError(f"{name} must be an integer >= {low}, got {value!r}.")
+def check_integer(name, value, *, low, high=None, remedy=None):
+    """Raise unless `value` is an integer from `low` to `high`; booleans are not numbers here."""
+    _check(name, value, Integral, "an integer", low, np.inf if high is None else high, remedy)
 
 
-def check_real(name, value, *, low, high=np.inf, open_low=False, open_high=False):
-    """Raise unless `value` is a finite number between `low` and `high`."""
-    interval = f"{'>' if open_low else '>='} {low}"
-    if np.isfinite(high):
-        interval += f" and {'<' if open_high else '<='} {high}"
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(
-            f"{name} must be a finite number {interval}, got {value!r} of type {type(value).__name__}."
-        )
-    inside = (value > low if open_low else value >= low) and (value < high if open_high else value <= high)
-    if not (inside and np.isfinite(value)):
-        raise ValueError(f"{name} must be a finite number {interval}, got {value!r}.")
+def check_real(name, value, *, low, high=np.inf, open_low=False, open_high=False, remedy=None):
+    """Raise unless `value` is a finite number from `low` to `high`, of which an open one is left out."""
+    _check(name, value, Real, "a finite number", low, high, remedy, open_low, open_high)
 
 
 def check_option(name, value, options):
-    """Raise unless `value` is one of the strings `options`."""
+    """Raise unless `value` is one of `options`."""
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
+
+
+def _check(name, value, kind, kind_name, low, high, remedy, open_low=False, open_high=False):
+    wanted = f"{name} must be {kind_name} {'>' if open_low else '>='} {low}"
+    if high != np.inf:
+        wanted += f" and {'<' if open_high else '<='} {high}"
+    ending = f"; {remedy}." if remedy else "."
+    if isinstance(value, bool | np.bool_) or not isinstance(value, kind):
+        raise TypeError(f"{wanted}, got {value!r} of type {type(value).__name__}{ending}")
+    high_enough = value > low if open_low else value >= low
+    low_enough = value < high if open_high else value <= high
+    if not (high_enough and low_enough and math.isfinite(value)):
+        raise ValueError(f"{wanted}, got {value!r}{ending}")

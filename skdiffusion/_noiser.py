@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skdiffusion._table import (
+from ._table import (
     as_container,
     categorical_mask,
     category_frequencies,
@@ -18,7 +18,7 @@ from skdiffusion._table import (
     join,
     split,
 )
-from skdiffusion.schedules import Cosine, LinearBeta, RandomWalk, Schedule, _add_noise
+from .schedules import Cosine, LinearBeta, RandomWalk, Schedule, _add_noise
 
 __all__ = ["DiffusionNoiser"]
 

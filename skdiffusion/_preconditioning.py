@@ -30,8 +30,7 @@ class LinearPreconditioner(NamedTuple):
         """Estimate the constants from weighted rows, `y` of shape (n_samples, n_outputs)."""
         linear = cls(*_linear_filter(X, y, weight), scale=np.ones(y.shape[1]))
         variance = _weighted_mean(weight, linear.residuals(linear.inputs(X), y).astype(np.float64) ** 2)
-        # A target that the filter gives back exactly leaves nothing to learn: any scale will do.
-        return linear._replace(scale=np.sqrt(np.where(variance > 0, variance, 1.0)))
+        return linear._replace(scale=np.sqrt(variance))
 
     def inputs(self, X):
         """Return what the network sees of `X`, as float32."""
@@ -43,8 +42,10 @@ class LinearPreconditioner(NamedTuple):
     def residuals(self, z, y):
         """Return what the network has to give for inputs `z` and targets `y`, as float32."""
         residuals = np.empty(y.shape, np.float32)
+        # A target that the filter gives back exactly leaves nothing to learn.
+        scale = np.where(self.scale > 0, self.scale, 1.0)
         for rows in _blocks(len(y)):
-            residuals[rows] = (y[rows] - self._linear(z[rows])) / self.scale
+            residuals[rows] = (y[rows] - self._linear(z[rows])) / scale
         return residuals
 
     def outputs(self, z, residuals):
@@ -63,6 +64,9 @@ def _linear_filter(X, y, weight):
 
     Each output has its own penalty, the one that minimises generalised cross-validation (Golub, Heath &
     Wahba 1979, equation 1.4). All of them come from one set of eigenvectors: no array grows with the rows.
+
+    With an output for each feature, as in denoising, the penalty shrinks towards each column's regression on
+    its own noisy version, not towards 0: at little noise that is close to the best filter.
     """
     mean, intercept = _weighted_mean(weight, X), _weighted_mean(weight, y)
     moments = np.zeros((X.shape[1], X.shape[1] + y.shape[1]))
@@ -74,19 +78,26 @@ def _linear_filter(X, y, weight):
         variance += (target**2 * share).sum(axis=0)
     covariance, cross = moments[:, : X.shape[1]], moments[:, X.shape[1] :]
     std = np.sqrt(np.diag(covariance))
-    std = np.where(std > 0, std, 1.0)
-    eigenvalues, vectors = np.linalg.eigh(covariance / np.outer(std, std))
+    # A constant feature has rounding errors for a spread; dividing by them would blow up other values.
+    std = np.where(std > len(X) * np.finfo(np.float64).eps * np.abs(mean), std, 1.0)
+    correlation, cross = covariance / np.outer(std, std), cross / std[:, None]
+    own = np.zeros_like(cross)
+    if cross.shape[0] == cross.shape[1]:
+        # Two rows lie on a line, which says nothing of the next: count on it as the rows grow more.
+        np.fill_diagonal(own, np.diag(cross) * max(0, 1 - 2 / len(X)))
+    variance = variance + (own * (correlation @ own - 2 * cross)).sum(axis=0)
+    eigenvalues, vectors = np.linalg.eigh(correlation)
     eigenvalues = np.maximum(eigenvalues, 0)
-    projection = vectors.T @ (cross / std[:, None])
+    projection = vectors.T @ (cross - correlation @ own)
 
-    # Shapes: penalty, eigenvector, output.
+    # Axes: penalty, eigenvector or output.
     inverse = 1 / (eigenvalues + _PENALTIES[:, None])
     left_over = variance - (inverse * (2 - eigenvalues * inverse)) @ projection**2
     freedom = len(X) - 1 - (eigenvalues * inverse).sum(axis=1)
     score = np.full(left_over.shape, np.inf)
     np.divide(np.maximum(left_over, 0), freedom[:, None] ** 2, out=score, where=freedom[:, None] >= 1)
     best = inverse[score.argmin(axis=0)].T
-    return mean, std, vectors @ (best * projection), intercept
+    return mean, std, own + vectors @ (best * projection), intercept
 
 
 def _weighted_mean(weight, array):

@@ -1,11 +1,17 @@
 """DenoisingRegressor: a Keras network that learns to give back clean rows, as a scikit-learn regressor."""
 
 import json
+from contextlib import suppress
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from ._checks import check_integer, check_option, check_real
 from ._preconditioning import LinearPreconditioner
@@ -338,7 +344,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if "_model" not in vars(self):
             # Not in `fit`: most fits, in a grid search, never need it, and a live model does not pickle well.
             check_is_fitted(self, "weights_")
-            model = _build_model(**self._architecture(vars(self)))
+            model = _build_model(**self._architecture)
             model.set_weights(self.weights_)
             if self.preconditioner_ is not None:
                 model = preconditioned(model, **self.preconditioner_._asdict(), clip=self._clip)
@@ -377,6 +383,10 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
         check_integer("n_iter_no_change", self.n_iter_no_change, low=1)
+        check_option("early_stopping", self.early_stopping, (True, False))
+        check_option("warm_start", self.warm_start, (True, False))
+        if self.verbose not in (True, False):
+            check_integer("verbose", self.verbose, low=0)
         import keras
 
         for name, get, kind in (
@@ -387,11 +397,23 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         ):
             value = getattr(self, name)
             try:
-                known = value is not None and (value == "auto" or get(value))
+                known = not isinstance(value, dict | type | None) and (value == "auto" or get(value))
             except (TypeError, ValueError):
                 known = False
             if not known or (value == "auto" and name != "output_activation"):
                 raise ValueError(f"{name} must be a name that Keras knows, {kind}, got {value!r}.")
+        callbacks = [] if self.callbacks is None else self.callbacks
+        if not isinstance(callbacks, list | tuple):
+            raise TypeError(
+                f"callbacks must be None or a list of keras.callbacks.Callback, got {callbacks!r} of type "
+                f"{type(callbacks).__name__}; put a single one in a list."
+            )
+        for callback in callbacks:
+            if not isinstance(callback, keras.callbacks.Callback):
+                raise TypeError(
+                    f"each of callbacks must be a keras.callbacks.Callback, got {callback!r} of type "
+                    f"{type(callback).__name__}; pass scikit-learn's callbacks to set_callbacks."
+                )
 
     def _fit(self, X, y, sample_weight, *, again, partial):
         """Train, and set what was learnt all at once, or nothing."""
@@ -414,8 +436,13 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _check_rows(self, X, y, sample_weight, again):
         """Return validated `X` and `y`, and weights of mean one; rows of weight 0 are left out."""
-        dtypes = [np.float64, np.float32]
-        X, y = validate_data(self, X, y, reset=not again, dtype=dtypes, multi_output=True, y_numeric=True)
+        checks = {"dtype": [np.float64, np.float32]}, {"dtype": None, "ensure_2d": False}
+        X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
+        check_consistent_length(X, y)
+        if y.dtype == object:
+            with suppress(TypeError, ValueError):
+                y = y.astype(np.float64)
+            assert_all_finite(y, input_name="y")
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must hold numbers, got values of type {y.dtype}; encode them first.")
         if again and (y.ndim != self._y_ndim or y[0].size != self.n_outputs_):
@@ -424,13 +451,13 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"{y.shape}; pass such targets, or fit anew with warm_start=False."
             )
         _check_float32_range(X=X, y=y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float32, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         present = weight > 0
         if not present.any():
             raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
-        return X, y, weight / np.float32(weight.mean(dtype=np.float64))
+        return X, y, (weight / weight.mean()).astype(np.float32)
 
     def _learn(self, X, y, weight, again, partial):
         """Train on checked rows; return the training's result and the attributes to set."""
@@ -447,18 +474,35 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         table, held_out = (_precondition(learnt["preconditioner_"], rows) for rows in (table, held_out))
         epochs = 1 if partial else self.epochs
 
-        with self._borrow_program(learnt) as program:
+        architecture = {
+            "n_features": self.n_features_in_,
+            "n_outputs": learnt["n_outputs_"],
+            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
+            "activation": self.activation,
+            "output_activation": learnt["output_activation_"],
+            "loss": self.loss,
+            "optimizer": self.optimizer,
+        }
+        for name in ("hidden_layer_sizes", "activation"):
+            if again and architecture[name] != self._architecture[name]:
+                raise ValueError(
+                    f"{name} must stay {self._architecture[name]!r} to go on from the last fit, got "
+                    f"{architecture[name]!r}; fit anew with warm_start=False."
+                )
+        learnt["_architecture"] = architecture
+        fresh = not (partial and again and self.optimizer == self._architecture["optimizer"])
+
+        with _borrow_program(architecture) as program:
             program.set_weights(self.weights_ if again else initial_weights(program.shapes, rng))
-            fresh = not (partial and again)
             program.set_optimizer_state(program.initial_optimizer_state if fresh else self.optimizer_state_)
             watchers = [
                 ScikitLearnCallbacks(self, epochs, X, y, lambda: {**learnt, "weights_": program.weights()})
             ]
             if self.verbose > 0:
                 watchers.append(VerboseLine(type(self).__name__, epochs))
-            if self.callbacks:
-                watchers.append(KerasCallbacks(self.callbacks, program.model, epochs))
             try:
+                if self.callbacks:
+                    watchers.append(KerasCallbacks(self.callbacks, program.model, epochs))
                 result = _training.train(
                     program,
                     *table,
@@ -477,10 +521,11 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     f"Training diverged: {error}. Lower learning_rate (now {self.learning_rate!r}), or scale "
                     f"X and y to about unit variance."
                 ) from error
+            finally:
+                KerasCallbacks.part(self.callbacks or ())
         learnt["weights_"] = result.weights
         learnt["optimizer_state_"] = result.optimizer_state
-        earlier = self.history_ if again else {}
-        learnt["history_"] = {name: earlier.get(name, []) + values for name, values in result.history.items()}
+        learnt["history_"] = _join(self.history_, result.history) if again else result.history
         return result, learnt
 
     def _form(self, X, y, weight):
@@ -504,7 +549,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         _check_float32_range(X=X)
         y = X
-        with self._borrow_program(vars(self)) as program:
+        with _borrow_program(self._architecture) as program:
             program.set_weights(self.weights_)
             for _ in range(n_steps):
                 if self.preconditioner_ is None:
@@ -516,24 +561,13 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     np.clip(y, 0, 1, out=y)
         return (y.ravel() if self._y_ndim == 1 else y).astype(X.dtype, copy=False)
 
-    def _borrow_program(self, learnt):
-        """Borrow the compiled network for the parameters and what was learnt of the targets."""
-        from . import _training
 
-        architecture = self._architecture(learnt)
-        key = tuple(map(_identity, architecture.values()))
-        return _training.borrow(key, lambda: _training.Program(_build_model(**architecture)))
+def _borrow_program(architecture):
+    """Borrow a compiled network."""
+    from . import _training
 
-    def _architecture(self, learnt):
-        return {
-            "n_features": self.n_features_in_,
-            "n_outputs": learnt["n_outputs_"],
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
-            "activation": self.activation,
-            "output_activation": learnt["output_activation_"],
-            "loss": self.loss,
-            "optimizer": self.optimizer,
-        }
+    key = tuple(map(_identity, architecture.values()))
+    return _training.borrow(key, lambda: _training.Program(_build_model(**architecture)))
 
 
 def _build_model(loss, optimizer, **sizes):
@@ -545,6 +579,7 @@ def _build_model(loss, optimizer, **sizes):
 
         model = multilayer_perceptron(**sizes)
         model.compile(optimizer=compile_kwargs["optimizer"], loss=compile_kwargs["loss"])
+        model.optimizer.build(model.trainable_variables)
         return model
 
     if not isinstance(optimizer, str):
@@ -564,8 +599,22 @@ def _precondition(preconditioner, rows):
     return z, preconditioner.residuals(z, y), weight
 
 
+def _join(earlier, later):
+    """Join two histories end to end; NaN stands for what was not measured in an epoch."""
+    unknown_earlier, unknown_later = ([np.nan] * len(history["loss"]) for history in (earlier, later))
+    return {
+        name: earlier.get(name, unknown_earlier) + later.get(name, unknown_later)
+        for name in {**earlier, **later}
+    }
+
+
 def _identity(value):
     """Return something hashable that is equal for equal parts of an architecture."""
+    from keras.losses import Loss
+
+    if isinstance(value, Loss):
+        # Keras leaves a loss' own settings, such as Huber's delta, out of its configuration.
+        return type(value), json.dumps(vars(value), sort_keys=True, default=repr)
     if hasattr(value, "get_config"):
         return type(value), json.dumps(value.get_config(), sort_keys=True, default=repr)
     return value

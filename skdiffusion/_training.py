@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict, deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import keras
 import numpy as np
@@ -28,17 +29,15 @@ class Program:
     Parameters
     ----------
     model : keras.Model
-        Built, and compiled with an optimizer and a loss.
-
+        Built, and compiled with an optimizer, built too, and a loss.
     """
 
     def __init__(self, model):
         self.model = model
-        model.optimizer.build(model.trainable_variables)
         self.initial_optimizer_state = self.optimizer_state()
         self.shapes = [tuple(variable.shape) for variable in model.trainable_variables]
         loss = keras.losses.get(model.loss)
-        self._row_loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        self._loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
         self._kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
         width = max(size for shape in self.shapes for size in shape)
         self.n_chunk_rows = max(1, _CHUNK_SIZE // width)
@@ -64,6 +63,16 @@ class Program:
         for variable, value in zip(self.model.optimizer.variables, state, strict=True):
             variable.assign(value)
 
+    def _row_loss(self, y, prediction):
+        """Return a loss for each row; the mean over what else a function leaves, as Keras takes it."""
+        loss = self._loss(y, prediction)
+        if loss.shape[:1] != y.shape[:1]:
+            raise ValueError(
+                f"loss must give a number for each row, got shape {tuple(loss.shape)} for targets of shape "
+                f"{tuple(y.shape)}; leave the mean over rows out of it."
+            )
+        return ops.mean(ops.reshape(loss, (loss.shape[0], -1)), axis=1)
+
     def _train(self, x, y, weight, n_rows, l2, batch_size):
         """Run the mini-batches of the first `n_rows`; return the sums over rows of total and data loss."""
         kernels = [kernel.value for kernel in self._kernels]
@@ -86,7 +95,7 @@ class Program:
             self.model.optimizer.apply(tape.gradient(loss, watched), variables)
             return start + batch_size, sums + count * ops.stack([loss, data_loss])
 
-        _, sums = ops.while_loop(lambda start, _: start < n_rows, step, (0, ops.zeros(2)))
+        _, sums = ops.while_loop(lambda start, _: start < n_rows, step, (0, ops.zeros(2, "float32")))
         return sums
 
     def _evaluate(self, x, y, weight):
@@ -99,7 +108,8 @@ class Program:
 
 def _compiled(function):
     """Compile `function` with XLA; where that fails, run the same graph uncompiled."""
-    choices = deque(tf.function(function, autograph=False, jit_compile=jit) for jit in (True, False))
+    # `partial`: TensorFlow warns of many traces of one function, and takes a method of many objects for one.
+    choices = deque(tf.function(partial(function), autograph=False, jit_compile=jit) for jit in (True, False))
 
     def call(*arguments):
         try:
@@ -239,15 +249,14 @@ def train(
             stop = False
             for watcher in watchers:
                 stop |= watcher.on_epoch_end(epoch, logs)
-            weights, optimizer_state = program.weights(), program.optimizer_state()
-            for name, value in logs.items():
-                result.history.setdefault(name, []).append(value)
+            # One assignment: an interrupt finds either this epoch or the one before.
+            history = {name: [*result.history.get(name, []), value] for name, value in logs.items()}
+            result = TrainingResult(program.weights(), program.optimizer_state(), history)
             if held_out is not None:
                 n_worse += 1
                 if logs["val_loss"] < best_loss:
-                    best_loss, best_weights, n_worse = logs["val_loss"], weights, 0
+                    best_loss, best_weights, n_worse = logs["val_loss"], result.weights, 0
                 stop = stop or n_worse >= n_iter_no_change
-            result.weights, result.optimizer_state = weights, optimizer_state
             if learning_rate_schedule == "plateau" and plateau.reached(logs.get("val_loss", logs["loss"])):
                 rate.assign(logs["learning_rate"] * _Plateau.FACTOR)
             if stop:
@@ -305,14 +314,15 @@ def predict(program, x, n_steps=1):
 
 
 def _chunks(arrays, n_chunk_rows, order=None):
-    """Yield float32 copies of the arrays' rows, zero rows after the last, and how many rows are real.
+    """Yield float32 copies of the arrays' rows, and how many of their rows are real.
 
     All copies have `n_chunk_rows` rows, and the next overwrite them. With `order`, rows come in that order.
+    Rows after the last repeat the first, with weight 0: a loss may be infinite for rows of zeros.
     """
     buffers = [np.zeros((n_chunk_rows, *array.shape[1:]), np.float32) for array in arrays]
     for start in range(0, len(arrays[0]), n_chunk_rows):
         stop = min(start + n_chunk_rows, len(arrays[0]))
         for array, buffer in zip(arrays, buffers, strict=True):
             buffer[: stop - start] = array[start:stop] if order is None else array[order[start:stop]]
-            buffer[stop - start :] = 0
+            buffer[stop - start :] = buffer[0] if array.ndim > 1 else 0
         yield buffers, stop - start

@@ -10,8 +10,23 @@ try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
 except ImportError:  # scikit-learn < 1.9 has no callback protocol
 
+    class _NoTask:
+        """A task of which nobody hears."""
+
+        def subcontext(self, **_):
+            return self
+
+        def call_on_fit_task_begin(self, **_):
+            return self
+
+        def call_on_fit_task_end(self, **_):
+            return False
+
     class CallbackSupportMixin:
         """Stands in for scikit-learn's mixin of the same name."""
+
+        def _init_callback_context(self, **_):
+            return _NoTask()
 
     def with_callbacks(method):
         """Return the method as it is."""
@@ -69,9 +84,17 @@ class KerasCallbacks:
         return self._model.stop_training
 
     def on_train_end(self):
-        """Pass the call on, and part with the model, which other fits will use."""
+        """Pass the call on."""
         self._callbacks.on_train_end()
-        self._callbacks.set_model(None)
+
+    @staticmethod
+    def part(callbacks):
+        """Let callbacks part with the model, which other fits will use."""
+        from keras.callbacks import Callback
+
+        for callback in callbacks:
+            # Not its own `set_model`, which may want to look at the model.
+            Callback.set_model(callback, None)
 
 
 class ScikitLearnCallbacks:

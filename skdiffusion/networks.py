@@ -1,5 +1,7 @@
 """The networks: Keras models as plain functions of their sizes, and their initial weights."""
 
+from functools import partial
+
 import keras
 import numpy as np
 
@@ -29,7 +31,8 @@ def multilayer_perceptron(n_features, n_outputs, hidden_layer_sizes, activation,
     Returns
     -------
     model : keras.Sequential
-        A built, uncompiled model in float32, whatever Keras' global policy is.
+        A built, uncompiled model in float32, whatever Keras' global policy is. Its weights are all zero: load
+        those of `initial_weights`. Keras' own would take their seeds from Python's global random state.
 
     Examples
     --------
@@ -37,9 +40,12 @@ def multilayer_perceptron(n_features, n_outputs, hidden_layer_sizes, activation,
     >>> multilayer_perceptron(4, 2, (8,), "relu", "linear").count_params()
     58
     """
-    layers = [keras.layers.Dense(width, activation, dtype="float32") for width in hidden_layer_sizes]
-    output = keras.layers.Dense(n_outputs, output_activation, dtype="float32")
-    return keras.Sequential([keras.Input((n_features,), dtype="float32"), *layers, output])
+    dense = partial(keras.layers.Dense, kernel_initializer="zeros", dtype="float32")
+    layers = [dense(width, activation) for width in hidden_layer_sizes]
+    output = dense(n_outputs, output_activation)
+    model = keras.Sequential([keras.Input((n_features,), dtype="float32"), *layers, output])
+    model.dtype_policy = "float32"
+    return model
 
 
 def initial_weights(shapes, rng):
@@ -120,7 +126,7 @@ def preconditioned(network, *, mean, std, coef, intercept, scale, clip):
     """
     x = keras.Input(mean.shape, dtype="float32")
     z = keras.layers.Normalization(mean=mean, variance=std**2, dtype="float32")(x)
-    linear = keras.layers.Dense(len(intercept), trainable=False, dtype="float32")
+    linear = keras.layers.Dense(len(intercept), kernel_initializer="zeros", trainable=False, dtype="float32")
     scaled = keras.layers.Rescaling(scale.tolist(), dtype="float32")(network(z))
     y = keras.layers.Add(dtype="float32")([linear(z), scaled])
     linear.set_weights([coef, intercept])

@@ -10,10 +10,11 @@ draw of::
 """
 
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+from ._checks import check_integer, check_real
 
 __all__ = ["Cosine", "Karras", "LinearBeta", "RandomWalk", "Schedule", "add_noise"]
 
@@ -128,7 +129,7 @@ class Schedule(BaseEstimator, ABC):
         """
         sigmas = self.sigmas()
         n_steps = len(sigmas) - 1
-        _check_integer("n", n, 1, n_steps, "; raise n_steps for a finer grid")
+        check_integer("n", n, low=1, high=n_steps, remedy="raise n_steps for a finer grid")
         return sigmas[np.rint(np.linspace(n_steps, 0, n + 1)).astype(int)]
 
 
@@ -177,7 +178,7 @@ class RandomWalk(Schedule):
         ValueError
             If a parameter is out of range.
         """
-        _check_integer("n_steps", self.n_steps, 1)
+        check_integer("n_steps", self.n_steps, low=1)
         return np.multiply.outer(np.sqrt(np.arange(self.n_steps + 1)), _check_noise_level(self.noise_level))
 
 
@@ -233,14 +234,10 @@ class LinearBeta(Schedule):
         ValueError
             If a parameter is out of range.
         """
-        _check_integer("n_steps", self.n_steps, 1)
-        _check_real("beta_start", self.beta_start, lambda beta: 0 < beta < 1, "above 0 and below 1")
-        _check_real(
-            "beta_end",
-            self.beta_end,
-            lambda beta: self.beta_start <= beta < 1,
-            f"from beta_start={self.beta_start} to below 1",
-        )
+        check_integer("n_steps", self.n_steps, low=1)
+        check_real("beta_start", self.beta_start, low=0, high=1, open_low=True, open_high=True)
+        remedy = f"beta_start is {self.beta_start!r}"
+        check_real("beta_end", self.beta_end, low=self.beta_start, high=1, open_high=True, remedy=remedy)
         betas = np.linspace(self.beta_start, self.beta_end, self.n_steps) * (1000 / self.n_steps)
         return _sigmas_of_betas(betas)
 
@@ -290,8 +287,8 @@ class Cosine(Schedule):
         ValueError
             If a parameter is out of range.
         """
-        _check_integer("n_steps", self.n_steps, 1)
-        _check_real("offset", self.offset, lambda offset: 0 <= offset < np.inf, "finite and not negative")
+        check_integer("n_steps", self.n_steps, low=1)
+        check_real("offset", self.offset, low=0)
         time = np.arange(self.n_steps + 1) / self.n_steps
         f = np.cos((time + self.offset) / (1 + self.offset) * np.pi / 2) ** 2  # eq. 17
         return _sigmas_of_betas(1 - f[1:] / f[:-1])
@@ -348,7 +345,7 @@ class Karras(Schedule):
         ValueError
             If a parameter is out of range.
         """
-        _check_integer("n_steps", self.n_steps, 1)
+        check_integer("n_steps", self.n_steps, low=1)
         return self.grid(self.n_steps)[::-1]
 
     def grid(self, n):
@@ -369,15 +366,11 @@ class Karras(Schedule):
         ValueError
             If `n` or a parameter of the schedule is out of range.
         """
-        _check_integer("n", n, 1)
-        _check_real("sigma_min", self.sigma_min, lambda sigma: 0 < sigma < np.inf, "finite and above 0")
-        _check_real(
-            "sigma_max",
-            self.sigma_max,
-            lambda sigma: self.sigma_min <= sigma < np.inf,
-            f"finite and at least sigma_min={self.sigma_min}",
-        )
-        _check_real("rho", self.rho, lambda rho: 0 < rho < np.inf, "finite and above 0")
+        check_integer("n", n, low=1)
+        check_real("sigma_min", self.sigma_min, low=0, open_low=True)
+        remedy = f"sigma_min is {self.sigma_min!r}"
+        check_real("sigma_max", self.sigma_max, low=self.sigma_min, remedy=remedy)
+        check_real("rho", self.rho, low=0, open_low=True)
         roots = np.linspace(self.sigma_max ** (1 / self.rho), self.sigma_min ** (1 / self.rho), n)
         return np.append(roots**self.rho, 0.0)  # eq. 5
 
@@ -495,18 +488,6 @@ def _check_noise_level(noise_level):
             f"got {noise_level!r}"
         )
     return levels
-
-
-def _check_integer(name, value, low, high=None, remedy=""):
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        allowed = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"{name} must be an integer {allowed}, got {value!r}{remedy}")
-
-
-def _check_real(name, value, in_range, allowed):
-    if not isinstance(value, Real) or not in_range(value):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
 
 
 def _kind(x):

@@ -535,13 +535,13 @@ def test_with_a_seed_global_random_state_is_left_alone():
     [
         ({"noise_level": -1}, "noise_level must be finite and not negative, .*, got -1"),
         ({"noise_level": [1, 2, 3]}, "noise_level has 3 entries, but X has 2 features: give one number, or"),
-        ({"n_steps": 0}, "n_steps must be an integer of at least 1, got 0"),
+        ({"n_steps": 0}, "n_steps must be an integer >= 1, got 0"),
         (
             {"schedule": "sine"},
             "schedule must be 'random_walk', 'linear', 'cosine' or a Schedule .*, got 'sine'",
         ),
         ({"schedule": Cosine}, "schedule must be .*, got <class"),
-        ({"schedule": Karras(rho=-1)}, "rho must be finite and above 0, got -1"),
+        ({"schedule": Karras(rho=-1)}, "rho must be a finite number > 0, got -1"),
         ({"step": "first"}, "step must be 'last', 'random' or an integer from 0 to n_steps=100, got 'first'"),
         ({"step": 101}, "step must be .*, got 101"),
         ({"step": True}, "step must be .*, got True"),
