@@ -82,6 +82,7 @@ def methods(n_rows, n_columns):
         "MLPRegressor, best alpha": tuned(
             MLPRegressor(hidden_layer_sizes=(128,), random_state=0), alpha=[1e-4, 1e-2, 1e-1, 1.0]
         ),
+        "DenoisingRegressor, plain network": DenoisingRegressor(preconditioning=None, random_state=0),
         "DenoisingRegressor": DenoisingRegressor(random_state=0),
         "DenoisingRegressor, best l2": tuned(DenoisingRegressor(random_state=0), l2=penalties),
     }

@@ -389,6 +389,9 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             check_integer("verbose", self.verbose, low=0)
         import keras
 
+        # Before the first Keras object computes anything, which fixes TensorFlow's number of threads.
+        from . import _training  # noqa: F401
+
         for name, get, kind in (
             ("activation", keras.activations.get, "such as 'relu', or a callable"),
             ("output_activation", keras.activations.get, "such as 'linear', 'auto', or a callable"),

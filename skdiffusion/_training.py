@@ -1,10 +1,12 @@
 """The one training loop, compiled: whole stretches of an epoch run as one call on the device."""
 
+import os
 import threading
 from collections import OrderedDict, deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import current_process
 
 import keras
 import numpy as np
@@ -17,6 +19,21 @@ _CHUNK_SIZE = 2**18
 
 # Programs that wait in the pool for the next fit or predict of the same architecture.
 _MAX_IDLE_PROGRAMS = 16
+
+
+def _obey_joblib():
+    """In a joblib worker, use as many threads as joblib leaves it; TensorFlow would use one for each core."""
+    n_threads = os.environ.get("OMP_NUM_THREADS", "")
+    config = tf.config.threading
+    if not (current_process().name.startswith("LokyProcess") and n_threads.isdecimal()):
+        return
+    with suppress(RuntimeError):  # too late: something has computed before, with threads of its own choice
+        if config.get_intra_op_parallelism_threads() == 0:
+            config.set_intra_op_parallelism_threads(int(n_threads))
+            config.set_inter_op_parallelism_threads(int(n_threads))
+
+
+_obey_joblib()
 
 
 class Program:

@@ -1,5 +1,6 @@
 """Those who watch a fit: the verbose line, Keras callbacks, scikit-learn callbacks."""
 
+import importlib.util
 import sys
 
 import keras
@@ -9,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skdiffusion import DenoisingRegressor, _training
+from skdiffusion import DenoisingRegressor, _training, _watchers
 
 # Keras reads its own variables in a way that NumPy 2 warns of.
 keras_reads_variables = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -321,6 +322,26 @@ def test_scikit_learn_callbacks_do_not_change_the_result(table, small):
     X, y = table
     watched = small().set_callbacks(SklearnRecorder(X)).fit(X, y)
     assert_array_equal(watched.predict(X), small().fit(X, y).predict(X))
+
+
+def test_without_scikit_learns_callbacks_nobody_hears_and_training_goes_on(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.callback", None)  # as before scikit-learn 1.9
+    spec = importlib.util.spec_from_file_location("watchers_of_old", _watchers.__file__)
+    old = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(old)
+
+    class Estimator(old.CallbackSupportMixin):
+        @old.with_callbacks
+        def fit(self):
+            watcher = old.ScikitLearnCallbacks(self, 2, None, None, dict)
+            stops = []
+            for epoch in range(2):
+                watcher.on_epoch_begin(epoch)
+                stops.append(watcher.on_epoch_end(epoch, {}))
+            watcher.on_train_end()
+            return stops
+
+    assert Estimator().fit() == [False, False]
 
 
 @sklearn_callbacks
