@@ -22,6 +22,17 @@ def check_option(name, value, options):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
 
 
+def check_float32_range(**arrays):
+    """Raise where a finite number would become infinite in float32, in which the network computes."""
+    limit = np.finfo(np.float32).max
+    for name, array in arrays.items():
+        if array.dtype == np.float64 and (array.max() > limit or array.min() < -limit):
+            raise ValueError(
+                f"{name} must lie within +-{limit:.2g}, the range of float32, in which the network computes; "
+                f"got values from {array.min():.3g} to {array.max():.3g}; scale {name} first."
+            )
+
+
 def _check(name, value, kind, kind_name, low, high, remedy, open_low=False, open_high=False):
     wanted = f"{name} must be {kind_name} {'>' if open_low else '>='} {low}"
     if high != np.inf:

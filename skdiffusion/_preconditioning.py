@@ -48,6 +48,12 @@ class LinearPreconditioner(NamedTuple):
             residuals[rows] = (y[rows] - self._linear(z[rows])) / scale
         return residuals
 
+    def rows(self, table):
+        """Return inputs, targets and weights as the network sees them, from ``(X, y, weight)``."""
+        X, y, weight = table
+        z = self.inputs(X)
+        return z, self.residuals(z, y), weight
+
     def outputs(self, z, residuals):
         """Return ``D(x)``, as float64, for the network's inputs `z` and outputs `residuals`."""
         y = np.empty(residuals.shape)
@@ -62,11 +68,9 @@ class LinearPreconditioner(NamedTuple):
 def _linear_filter(X, y, weight):
     """Return mean and std of the features, and the ridge regression of `y` on the standardised features.
 
-    Each output has its own penalty, the one that minimises generalised cross-validation (Golub, Heath &
-    Wahba 1979, equation 1.4). All of them come from one set of eigenvectors: no array grows with the rows.
-
-    With an output for each feature, as in denoising, the penalty shrinks towards each column's regression on
-    its own noisy version, not towards 0: at little noise that is close to the best filter.
+    With an output for each feature, as in denoising, the penalty may shrink towards each column's regression
+    on its own noisy version instead of towards 0: at little noise that is close to the best filter. Each
+    output takes what promises the smaller error. No array grows with the rows.
     """
     mean, intercept = _weighted_mean(weight, X), _weighted_mean(weight, y)
     moments = np.zeros((X.shape[1], X.shape[1] + y.shape[1]))
@@ -81,23 +85,36 @@ def _linear_filter(X, y, weight):
     # A constant feature has rounding errors for a spread; dividing by them would blow up other values.
     std = np.where(std > len(X) * np.finfo(np.float64).eps * np.abs(mean), std, 1.0)
     correlation, cross = covariance / np.outer(std, std), cross / std[:, None]
+
     own = np.zeros_like(cross)
+    coef, error = _ridge(correlation, cross, variance, own, len(X) - 1)
     if cross.shape[0] == cross.shape[1]:
         # Two rows lie on a line, which says nothing of the next: count on it as the rows grow more.
         np.fill_diagonal(own, np.diag(cross) * max(0, 1 - 2 / len(X)))
-    variance = variance + (own * (correlation @ own - 2 * cross)).sum(axis=0)
+        towards_own, error_own = _ridge(correlation, cross, variance, own, len(X) - 2)
+        coef = np.where(error_own < error, towards_own, coef)
+    return mean, std, coef, intercept
+
+
+def _ridge(correlation, cross, variance, start, freedom):
+    """Return the ridge regression that shrinks towards `start`, and the error it promises for each output.
+
+    The penalty minimises generalised cross-validation (Golub, Heath & Wahba 1979, equation 1.4), averaged
+    over outputs in units of their variance. Degrees of freedom count 1.2-fold, which guards against too small
+    a penalty on few rows (Kim & Gu 2004, section 3).
+    """
     eigenvalues, vectors = np.linalg.eigh(correlation)
     eigenvalues = np.maximum(eigenvalues, 0)
-    projection = vectors.T @ (cross - correlation @ own)
-
+    projection = vectors.T @ (cross - correlation @ start)
+    beyond_start = variance + (start * (correlation @ start - 2 * cross)).sum(axis=0)
     # Axes: penalty, eigenvector or output.
     inverse = 1 / (eigenvalues + _PENALTIES[:, None])
-    left_over = variance - (inverse * (2 - eigenvalues * inverse)) @ projection**2
-    freedom = len(X) - 1 - (eigenvalues * inverse).sum(axis=1)
-    score = np.full(left_over.shape, np.inf)
-    np.divide(np.maximum(left_over, 0), freedom[:, None] ** 2, out=score, where=freedom[:, None] >= 1)
-    best = inverse[score.argmin(axis=0)].T
-    return mean, std, own + vectors @ (best * projection), intercept
+    left_over = beyond_start - (inverse * (2 - eigenvalues * inverse)) @ projection**2
+    free = freedom - 1.2 * (eigenvalues * inverse).sum(axis=1, keepdims=True)
+    error = np.full(left_over.shape, np.inf)
+    np.divide(np.maximum(left_over, 0), free**2, out=error, where=free >= 1)
+    best = (error / np.where(variance > 0, variance, 1)).mean(axis=1).argmin()
+    return start + vectors @ (inverse[best][:, None] * projection), error[best]
 
 
 def _weighted_mean(weight, array):

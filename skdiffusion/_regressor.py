@@ -13,9 +13,19 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._checks import check_integer, check_option, check_real
+from ._checks import check_float32_range, check_integer, check_option, check_real
 from ._preconditioning import LinearPreconditioner
 from ._watchers import CallbackSupportMixin, KerasCallbacks, ScikitLearnCallbacks, VerboseLine, with_callbacks
+
+# Losses of the difference of target and prediction: what is left out of both does not change them.
+_LOSSES_OF_A_DIFFERENCE = {
+    "mse",
+    "meansquarederror",
+    "mae",
+    "meanabsoluteerror",
+    "huber",
+    "logcosh",
+}
 
 # What the first fit decides and a fit that goes on from it keeps.
 _FORMS = ("output_activation_", "preconditioner_", "_clip")
@@ -46,7 +56,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     preconditioning : {"auto", "linear"} or None, default="auto"
         With "linear" the network learns only what the best linear filter leaves over, see Notes. With None
         it maps rows to targets by itself, as the tutorial's does. "auto" takes "linear" where
-        `output_activation` is "auto" or "linear", else None.
+        `output_activation` is "auto" or "linear" and `loss` is Keras' mean squared or absolute error, Huber
+        or log-cosh, which look at differences alone; else None.
 
     loss : str, callable or keras.losses.Loss, default="mse"
         Data loss, a Keras name, function of `(y_true, y_pred)`, or object.
@@ -146,7 +157,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     .. math:: D(x) = A z + b + c \odot F(z), \quad z = (x - \mu) / s
 
     with the training rows' mean :math:`\mu` and standard deviation :math:`s`, the ridge regression
-    :math:`A, b` whose penalties generalised cross-validation chooses, and the root mean square :math:`c` of
+    :math:`A, b` whose penalty generalised cross-validation chooses, and the root mean square :math:`c` of
     what it leaves over. All of these are fixed before training; the network :math:`F` is trained on
     :math:`(y - A z - b) / c`. So :math:`L_{data}` of "mse" is 1 where the network adds nothing to the linear
     filter. Where every training target lies in [0, 1], predictions are clipped to it. The idea is that of
@@ -405,18 +416,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 known = False
             if not known or (value == "auto" and name != "output_activation"):
                 raise ValueError(f"{name} must be a name that Keras knows, {kind}, got {value!r}.")
-        callbacks = [] if self.callbacks is None else self.callbacks
-        if not isinstance(callbacks, list | tuple):
-            raise TypeError(
-                f"callbacks must be None or a list of keras.callbacks.Callback, got {callbacks!r} of type "
-                f"{type(callbacks).__name__}; put a single one in a list."
-            )
-        for callback in callbacks:
-            if not isinstance(callback, keras.callbacks.Callback):
-                raise TypeError(
-                    f"each of callbacks must be a keras.callbacks.Callback, got {callback!r} of type "
-                    f"{type(callback).__name__}; pass scikit-learn's callbacks to set_callbacks."
-                )
+        KerasCallbacks.check(self.callbacks)
 
     def _fit(self, X, y, sample_weight, *, again, partial):
         """Train, and set what was learnt all at once, or nothing."""
@@ -453,7 +453,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"y must have the {self.n_outputs_} outputs of the last fit to go on from it, got shape "
                 f"{y.shape}; pass such targets, or fit anew with warm_start=False."
             )
-        _check_float32_range(X=X, y=y)
+        check_float32_range(X=X, y=y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         present = weight > 0
         if not present.any():
@@ -472,9 +472,10 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         table = (X, y.reshape(len(y), -1), weight)
         held_out = None
         if self.early_stopping and not partial:
-            table, held_out = _hold_out(table, self.validation_fraction, rng)
+            table, held_out = _training.hold_out(table, self.validation_fraction, rng)
         learnt |= {name: vars(self)[name] for name in _FORMS} if again else self._form(*table)
-        table, held_out = (_precondition(learnt["preconditioner_"], rows) for rows in (table, held_out))
+        if preconditioner := learnt["preconditioner_"]:
+            table, held_out = preconditioner.rows(table), held_out and preconditioner.rows(held_out)
         epochs = 1 if partial else self.epochs
 
         architecture = {
@@ -496,7 +497,9 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         fresh = not (partial and again and self.optimizer == self._architecture["optimizer"])
 
         with _borrow_program(architecture) as program:
-            program.set_weights(self.weights_ if again else initial_weights(program.shapes, rng))
+            # A preconditioned network starts as the linear filter alone.
+            start = initial_weights(program.shapes, rng, zero_output=preconditioner is not None)
+            program.set_weights(self.weights_ if again else start)
             program.set_optimizer_state(program.initial_optimizer_state if fresh else self.optimizer_state_)
             watchers = [
                 ScikitLearnCallbacks(self, epochs, X, y, lambda: {**learnt, "weights_": program.weights()})
@@ -528,7 +531,9 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 KerasCallbacks.part(self.callbacks or ())
         learnt["weights_"] = result.weights
         learnt["optimizer_state_"] = result.optimizer_state
-        learnt["history_"] = _join(self.history_, result.history) if again else result.history
+        learnt["history_"] = (
+            _training.join_histories(self.history_, result.history) if again else result.history
+        )
         return result, learnt
 
     def _form(self, X, y, weight):
@@ -536,7 +541,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         in_unit_interval = bool(y.min() >= 0 and y.max() <= 1)
         activation, preconditioning = self.output_activation, self.preconditioning
         if preconditioning == "auto":
-            preconditioning = "linear" if activation in ("auto", "linear") else None
+            linear = activation in ("auto", "linear") and _name(self.loss) in _LOSSES_OF_A_DIFFERENCE
+            preconditioning = "linear" if linear else None
         if activation == "auto":
             activation = "sigmoid" if in_unit_interval and preconditioning is None else "linear"
         return {
@@ -550,7 +556,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
         check_is_fitted(self, "weights_")
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        _check_float32_range(X=X)
+        check_float32_range(X=X)
         y = X
         with _borrow_program(self._architecture) as program:
             program.set_weights(self.weights_)
@@ -593,22 +599,10 @@ def _build_model(loss, optimizer, **sizes):
     return wrapper.initialize(X, y).model_
 
 
-def _precondition(preconditioner, rows):
-    """Return rows as the network sees them: inputs, targets, weights."""
-    if preconditioner is None or rows is None:
-        return rows
-    X, y, weight = rows
-    z = preconditioner.inputs(X)
-    return z, preconditioner.residuals(z, y), weight
-
-
-def _join(earlier, later):
-    """Join two histories end to end; NaN stands for what was not measured in an epoch."""
-    unknown_earlier, unknown_later = ([np.nan] * len(history["loss"]) for history in (earlier, later))
-    return {
-        name: earlier.get(name, unknown_earlier) + later.get(name, unknown_later)
-        for name in {**earlier, **later}
-    }
+def _name(loss):
+    """Return the name of a Keras loss in one spelling."""
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    return name.replace("_", "").lower()
 
 
 def _identity(value):
@@ -621,27 +615,3 @@ def _identity(value):
     if hasattr(value, "get_config"):
         return type(value), json.dumps(value.get_config(), sort_keys=True, default=repr)
     return value
-
-
-def _hold_out(arrays, fraction, rng):
-    """Split rows at random: return the arrays' training rows and their held-out rows."""
-    n_rows = len(arrays[0])
-    if n_rows < 2:
-        raise ValueError(
-            f"early_stopping=True holds rows out and needs 2 rows at least, got {n_rows}; set it to False."
-        )
-    order = rng.permutation(n_rows)
-    n_held_out = min(max(1, round(fraction * n_rows)), n_rows - 1)
-    train, held_out = order[n_held_out:], order[:n_held_out]
-    return tuple(array[train] for array in arrays), tuple(array[held_out] for array in arrays)
-
-
-def _check_float32_range(**arrays):
-    """Raise where a finite number would become infinite in float32, in which the network computes."""
-    limit = np.finfo(np.float32).max
-    for name, array in arrays.items():
-        if array.dtype == np.float64 and (array.max() > limit or array.min() < -limit):
-            raise ValueError(
-                f"{name} must lie within +-{limit:.2g}, the range of float32, in which the network computes; "
-                f"got values from {array.min():.3g} to {array.max():.3g}; scale {name} first."
-            )

@@ -290,6 +290,28 @@ def train(
     return result
 
 
+def hold_out(arrays, fraction, rng):
+    """Split rows at random: return the arrays' training rows and their held-out rows."""
+    n_rows = len(arrays[0])
+    if n_rows < 2:
+        raise ValueError(
+            f"early_stopping=True holds rows out and needs 2 rows at least, got {n_rows}; set it to False."
+        )
+    order = rng.permutation(n_rows)
+    n_held_out = min(max(1, round(fraction * n_rows)), n_rows - 1)
+    train, held_out = order[n_held_out:], order[:n_held_out]
+    return tuple(array[train] for array in arrays), tuple(array[held_out] for array in arrays)
+
+
+def join_histories(earlier, later):
+    """Join two histories end to end; NaN stands for what was not measured in an epoch."""
+    unknown_earlier, unknown_later = ([np.nan] * len(history["loss"]) for history in (earlier, later))
+    return {
+        name: earlier.get(name, unknown_earlier) + later.get(name, unknown_later)
+        for name in {**earlier, **later}
+    }
+
+
 class _Plateau:
     """Tell when a loss has stopped falling."""
 

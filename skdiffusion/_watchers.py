@@ -88,6 +88,24 @@ class KerasCallbacks:
         self._callbacks.on_train_end()
 
     @staticmethod
+    def check(callbacks):
+        """Raise unless `callbacks` is None or a list of Keras callbacks."""
+        from keras.callbacks import Callback
+
+        callbacks = [] if callbacks is None else callbacks
+        if not isinstance(callbacks, list | tuple):
+            raise TypeError(
+                f"callbacks must be None or a list of keras.callbacks.Callback, got {callbacks!r} of type "
+                f"{type(callbacks).__name__}; put a single one in a list."
+            )
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(
+                    f"each of callbacks must be a keras.callbacks.Callback, got {callback!r} of type "
+                    f"{type(callback).__name__}; pass scikit-learn's callbacks to set_callbacks."
+                )
+
+    @staticmethod
     def part(callbacks):
         """Let callbacks part with the model, which other fits will use."""
         from keras.callbacks import Callback

@@ -48,7 +48,7 @@ def multilayer_perceptron(n_features, n_outputs, hidden_layer_sizes, activation,
     return model
 
 
-def initial_weights(shapes, rng):
+def initial_weights(shapes, rng, *, zero_output=False):
     """Draw weights for dense layers: Glorot uniform kernels, zero biases.
 
     NumPy draws them, not Keras, so that they depend on `rng` alone.
@@ -60,6 +60,9 @@ def initial_weights(shapes, rng):
 
     rng : numpy.random.Generator
         Source of the draws.
+
+    zero_output : bool, default=False
+        Whether the last kernel is zero, so that the network starts as zero everywhere.
 
     Returns
     -------
@@ -85,6 +88,8 @@ def initial_weights(shapes, rng):
         else:
             limit = np.sqrt(6.0 / sum(shape))
             weights.append(rng.uniform(-limit, limit, shape).astype(np.float32))
+    if zero_output:
+        weights[-2][:] = 0
     return weights
 
 
