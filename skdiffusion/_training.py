@@ -2,6 +2,7 @@
 
 import os
 import threading
+import warnings
 from collections import OrderedDict, deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,9 +14,18 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-# A call on the device takes this many float32 at most for its largest array: enough that the cost of a
-# call vanishes, little enough that it stays in the processor's cache.
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"skdiffusion trains with Keras' TensorFlow backend, but Keras uses {keras.backend.backend()!r}; set "
+        f"the environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
+    )
+
+# A call on the device takes about this many float32 for its largest array: enough that the cost of a call
+# vanishes, little enough that they stay in the processor's cache.
 _CHUNK_SIZE = 2**18
+
+# Steps of the optimizer in a call, at least: a call copies all weights and the optimizer's state.
+_MIN_STEPS = 8
 
 # Programs that wait in the pool for the next fit or predict of the same architecture.
 _MAX_IDLE_PROGRAMS = 16
@@ -64,7 +74,7 @@ class Program:
 
     def weights(self):
         """Return a copy of the trainable weights."""
-        return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
+        return [variable.numpy() for variable in self.model.trainable_variables]
 
     def set_weights(self, weights):
         """Load trainable weights."""
@@ -73,7 +83,7 @@ class Program:
 
     def optimizer_state(self):
         """Return a copy of the optimizer's variables."""
-        return [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
+        return [variable.numpy() for variable in self.model.optimizer.variables]
 
     def set_optimizer_state(self, state):
         """Load the optimizer's variables."""
@@ -131,11 +141,15 @@ def _compiled(function):
     def call(*arguments):
         try:
             return choices[0](*arguments)
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
             # Compilation fails before anything has run, so that nothing is done twice.
             if len(choices) == 1:
                 raise
             choices.popleft()
+            reason = str(error).splitlines()[0]
+            warnings.warn(
+                f"The network runs uncompiled, since XLA failed: {reason}", RuntimeWarning, stacklevel=2
+            )
             return choices[0](*arguments)
 
     return call
@@ -242,7 +256,7 @@ def train(
     FloatingPointError
         If the loss is no longer a finite number.
     """
-    n_chunk_rows = max(1, program.n_chunk_rows // batch_size) * batch_size
+    n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * (x.shape[1] + y.shape[1])))
     rate = program.model.optimizer.learning_rate
     rate.assign(learning_rate)
     result = TrainingResult(program.weights(), program.optimizer_state())
@@ -256,7 +270,7 @@ def train(
                 watcher.on_epoch_begin(epoch)
             logs = {"learning_rate": float(rate.value)}
             sums = np.zeros(2)
-            for chunk, n_rows in _chunks((x, y, weight), n_chunk_rows, rng.permutation(len(x))):
+            for chunk, n_rows in _chunks((x, y, weight), n_steps * batch_size, rng.permutation(len(x))):
                 sums += np.asarray(program.train(*chunk, np.int32(n_rows), np.float32(l2), batch_size))
             logs["loss"], logs["data_loss"] = (sums / len(x)).tolist()
             if not np.isfinite(sums).all():
@@ -340,14 +354,12 @@ def evaluate(program, x, y, weight):
     return sum(float(program.evaluate(*chunk)) for chunk, _ in chunks) / float(weight.sum())
 
 
-def predict(program, x, n_steps=1):
-    """Return the model's output for rows of `x`, fed back into the model `n_steps - 1` times."""
+def predict(program, x):
+    """Return the model's output for each row of `x`, under the weights that the program holds."""
     prediction = np.empty((len(x), program.shapes[-1][-1]), np.float32)
     start = 0
-    for (state,), n_rows in _chunks((x,), program.n_chunk_rows):
-        for _ in range(n_steps):
-            state = program.predict(state)
-        prediction[start : start + n_rows] = np.asarray(state)[:n_rows]
+    for chunk, n_rows in _chunks((x,), program.n_chunk_rows):
+        prediction[start : start + n_rows] = np.asarray(program.predict(*chunk))[:n_rows]
         start += n_rows
     return prediction
 

@@ -275,8 +275,11 @@ def test_without_xla_the_same_loop_runs_uncompiled(table, small, monkeypatch, fr
 
     monkeypatch.setattr(tf, "function", without_xla)
     monkeypatch.setattr(_training, "borrow", _training._Pool(4).borrow)
-    uncompiled = small(early_stopping=True).fit(X, y)
-    assert_allclose(uncompiled.predict(X), compiled.predict(X), rtol=1e-5, atol=1e-6)
+    with pytest.warns(RuntimeWarning, match="runs uncompiled, since XLA failed: XLA is not there"):
+        uncompiled = small(early_stopping=True).fit(X, y)
+    with pytest.warns(RuntimeWarning, match="runs uncompiled"):
+        prediction = uncompiled.predict(X)
+    assert_allclose(prediction, compiled.predict(X), rtol=1e-5, atol=1e-6)
     for name, values in compiled.history_.items():
         assert_allclose(uncompiled.history_[name], values, rtol=1e-5)
     assert len(n_failed) == 3, "train, evaluate and predict each try XLA once"
@@ -287,9 +290,25 @@ def test_an_error_that_is_not_the_compilers_is_raised_also_uncompiled(table, sma
         raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
 
     monkeypatch.setattr(tf, "function", lambda *_, **__: fail)
-    for _ in range(2):  # the second time it is known that there is no compiler
-        with pytest.raises(tf.errors.ResourceExhaustedError, match="out of memory"):
-            small().fit(*table)
+    with (
+        pytest.warns(RuntimeWarning, match="out of memory"),
+        pytest.raises(tf.errors.ResourceExhaustedError, match="out of memory"),
+    ):
+        small().fit(*table)
+    # The second time it is known that there is no compiler.
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="out of memory"):
+        small().fit(*table)
+
+
+def test_what_xla_cannot_compile_runs_uncompiled(table, small):
+    def relu_in_python(x):
+        return tf.ensure_shape(tf.py_function(tf.nn.relu, [x], x.dtype), x.shape)
+
+    X, y = table
+    expected = small().fit(X, y).predict(X)
+    with pytest.warns(RuntimeWarning, match="runs uncompiled, since XLA failed"):
+        prediction = small(activation=relu_in_python).fit(X, y).predict(X)
+    assert_allclose(prediction, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fits_in_threads_give_the_results_they_give_alone(table, small):
