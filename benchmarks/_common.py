@@ -64,8 +64,8 @@ def read_table(name):
     path = DATA / f"{name}.csv.gz"
     if not path.exists():
         raise FileNotFoundError(
-            f"{path} is missing: benchmarks/README.md says where the file comes from; set SKDIFFUSION_DATA to "
-            f"the folder that holds it."
+            f"{path} is missing: benchmarks/README.md says where the file comes from; set "
+            f"SKDIFFUSION_DATA to the folder that holds it."
         )
     return pd.read_csv(path, keep_default_na=False, na_values=[""])
 

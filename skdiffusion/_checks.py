@@ -1,6 +1,8 @@
 """Checks of parameters, whose errors name the parameter, the value received and the remedy."""
 
 import math
+import re
+from contextlib import contextmanager, suppress
 from numbers import Integral, Real
 
 import numpy as np
@@ -20,6 +22,40 @@ def check_option(name, value, options):
     """Raise unless `value` is one of `options`."""
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
+
+
+@contextmanager
+def locating(**tables):
+    """Let scikit-learn's error about a NaN or infinite value say where in the table of that name it is."""
+    try:
+        yield
+    except ValueError as error:
+        match = re.match(r"Input (\w+) contains (NaN|infinity)", str(error))
+        if match is None or match[1] not in tables:
+            raise
+        table, is_bad = tables[match[1]], np.isnan if match[2] == "NaN" else np.isinf
+        place = None
+        with suppress(TypeError, ValueError):  # cells that are not numbers
+            place = _first_place(table, is_bad(np.asarray(table, dtype=np.float64)))
+        if place is None:
+            raise
+        raise ValueError(f"{match[0]}, first in {place}; {_REMEDIES[match[2]]}.") from error
+
+
+_REMEDIES = {
+    "NaN": "fill missing cells first, for example with sklearn.impute.SimpleImputer",
+    "infinity": "replace or clip such values first",
+}
+
+
+def _first_place(table, is_bad):
+    if not is_bad.any():
+        return None
+    if is_bad.ndim == 1:
+        return f"row {is_bad.argmax()}"
+    column = is_bad.any(axis=0).argmax()
+    name = getattr(table, "columns", range(is_bad.shape[1]))[column]
+    return f"column {name!r}, row {is_bad[:, column].argmax()}"
 
 
 def check_float32_range(**arrays):

@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._checks import locating
 from ._table import (
     as_container,
     categorical_mask,
@@ -106,8 +107,9 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     same kind with its dtypes, whether or not `set_output` asks for one. An array of objects comes back as
     one.
 
-    Without categorical columns the only memory allocated is that of the result (and of `steps_`); with them
-    it is about twice that.
+    Without categorical columns the only memory allocated is that of the result (and of `steps_`).
+    Categorical columns are copied besides, those of a DataFrame as Python objects, which takes several times
+    their own memory.
 
     References
     ----------
@@ -285,11 +287,22 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
     def _fit(self, X):
-        """Fit, and return the validated table."""
+        """Fit, and return the validated table; where that fails, leave the earlier state."""
+        before = dict(vars(self))
+        try:
+            return self._learn(X)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _learn(self, X):
         self.schedule_ = self._built_schedule()
         sigmas = self.schedule_.sigmas()
         _check_step(self.step, len(sigmas) - 1)
         _checked_clip(self.clip)
+        if sigmas[0].any() or (np.diff(sigmas, axis=0) < 0).any():
+            raise ValueError(f"sigmas() of {self.schedule_!r} must begin at 0 and never fall, got {sigmas!r}")
         table = self._validated(X, mixed=self.categorical_features is not None, reset=True)
         if sigmas.shape[1:] not in ((), (self.n_features_in_,)):
             raise ValueError(
@@ -329,9 +342,10 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             X = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
             return X.astype(object) if X.dtype.kind in "US" else X
         try:
-            return validate_data(
-                self, X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan", reset=reset
-            )
+            with locating(X=X):
+                return validate_data(
+                    self, X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan", reset=reset
+                )
         except ValueError as error:
             if is_frame(X) and (names := columns_without_numbers(X)):
                 raise ValueError(

@@ -29,8 +29,13 @@ class LinearPreconditioner(NamedTuple):
     def fit(cls, X, y, weight):
         """Estimate the constants from weighted rows, `y` of shape (n_samples, n_outputs)."""
         linear = cls(*_linear_filter(X, y, weight), scale=np.ones(y.shape[1]))
-        variance = _weighted_mean(weight, linear.residuals(linear.inputs(X), y).astype(np.float64) ** 2)
-        return linear._replace(scale=np.sqrt(variance))
+        left_over, variance = (
+            _weighted_mean(weight, squares.astype(np.float64) ** 2)
+            for squares in (linear.residuals(linear.inputs(X), y), y - linear.intercept)
+        )
+        # What is below float32's resolution of a target is rounding, not something to learn.
+        scale = np.sqrt(np.maximum(left_over, np.finfo(np.float32).eps ** 2 * variance))
+        return linear._replace(scale=np.where(scale > 0, scale, 1.0))
 
     def inputs(self, X):
         """Return what the network sees of `X`, as float32."""
@@ -42,10 +47,8 @@ class LinearPreconditioner(NamedTuple):
     def residuals(self, z, y):
         """Return what the network has to give for inputs `z` and targets `y`, as float32."""
         residuals = np.empty(y.shape, np.float32)
-        # A target that the filter gives back exactly leaves nothing to learn.
-        scale = np.where(self.scale > 0, self.scale, 1.0)
         for rows in _blocks(len(y)):
-            residuals[rows] = (y[rows] - self._linear(z[rows])) / scale
+            residuals[rows] = (y[rows] - self._linear(z[rows])) / self.scale
         return residuals
 
     def rows(self, table):
@@ -82,31 +85,35 @@ def _linear_filter(X, y, weight):
         variance += (target**2 * share).sum(axis=0)
     covariance, cross = moments[:, : X.shape[1]], moments[:, X.shape[1] :]
     std = np.sqrt(np.diag(covariance))
-    # A constant feature has rounding errors for a spread; dividing by them would blow up other values.
-    std = np.where(std > len(X) * np.finfo(np.float64).eps * np.abs(mean), std, 1.0)
+    std = np.where(std > 0, std, 1.0)
     correlation, cross = covariance / np.outer(std, std), cross / std[:, None]
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    # How many rows of equal weight know as much (Kish 1965).
+    n_rows = weight.sum(dtype=np.float64) ** 2 / np.square(weight, dtype=np.float64).sum()
+
+    def ridge_towards(start, freedom):
+        beyond = variance + (start * (correlation @ start - 2 * cross)).sum(axis=0)
+        projection = vectors.T @ (cross - correlation @ start)
+        coef, error = _ridge(np.maximum(eigenvalues, 0), projection, beyond, variance, freedom)
+        return start + vectors @ coef, error
 
     own = np.zeros_like(cross)
-    coef, error = _ridge(correlation, cross, variance, own, len(X) - 1)
+    coef, error = ridge_towards(own, n_rows - 1)
     if cross.shape[0] == cross.shape[1]:
         # Two rows lie on a line, which says nothing of the next: count on it as the rows grow more.
-        np.fill_diagonal(own, np.diag(cross) * max(0, 1 - 2 / len(X)))
-        towards_own, error_own = _ridge(correlation, cross, variance, own, len(X) - 2)
+        np.fill_diagonal(own, np.diag(cross) * max(0, 1 - 2 / n_rows))
+        towards_own, error_own = ridge_towards(own, n_rows - 2)
         coef = np.where(error_own < error, towards_own, coef)
     return mean, std, coef, intercept
 
 
-def _ridge(correlation, cross, variance, start, freedom):
-    """Return the ridge regression that shrinks towards `start`, and the error it promises for each output.
+def _ridge(eigenvalues, projection, beyond_start, variance, freedom):
+    """Return the ridge regression in the eigenvectors' axes, and the error it promises for each output.
 
     The penalty minimises generalised cross-validation (Golub, Heath & Wahba 1979, equation 1.4), averaged
     over outputs in units of their variance. Degrees of freedom count 1.2-fold, which guards against too small
-    a penalty on few rows (Kim & Gu 2004, section 3).
+    a penalty on few rows: the idea of Kim & Gu (2004), who take 1.4; 1.2 loses less where rows are enough.
     """
-    eigenvalues, vectors = np.linalg.eigh(correlation)
-    eigenvalues = np.maximum(eigenvalues, 0)
-    projection = vectors.T @ (cross - correlation @ start)
-    beyond_start = variance + (start * (correlation @ start - 2 * cross)).sum(axis=0)
     # Axes: penalty, eigenvector or output.
     inverse = 1 / (eigenvalues + _PENALTIES[:, None])
     left_over = beyond_start - (inverse * (2 - eigenvalues * inverse)) @ projection**2
@@ -114,12 +121,13 @@ def _ridge(correlation, cross, variance, start, freedom):
     error = np.full(left_over.shape, np.inf)
     np.divide(np.maximum(left_over, 0), free**2, out=error, where=free >= 1)
     best = (error / np.where(variance > 0, variance, 1)).mean(axis=1).argmin()
-    return start + vectors @ (inverse[best][:, None] * projection), error[best]
+    return inverse[best][:, None] * projection, error[best]
 
 
 def _weighted_mean(weight, array):
-    total = sum(weight[rows].astype(np.float64) @ array[rows] for rows in _blocks(len(array)))
-    return total / weight.sum(dtype=np.float64)
+    # From the first row on, so that the mean of a constant is exactly that constant.
+    total = sum(weight[rows].astype(np.float64) @ (array[rows] - array[0]) for rows in _blocks(len(array)))
+    return array[0] + total / weight.sum(dtype=np.float64)
 
 
 def _blocks(n_rows):

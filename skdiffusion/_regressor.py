@@ -13,7 +13,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._checks import check_float32_range, check_integer, check_option, check_real
+from ._checks import check_float32_range, check_integer, check_option, check_real, locating
 from ._preconditioning import LinearPreconditioner
 from ._watchers import CallbackSupportMixin, KerasCallbacks, ScikitLearnCallbacks, VerboseLine, with_callbacks
 
@@ -27,8 +27,8 @@ _LOSSES_OF_A_DIFFERENCE = {
     "logcosh",
 }
 
-# What the first fit decides and a fit that goes on from it keeps.
-_FORMS = ("output_activation_", "preconditioner_", "_clip")
+# Parameters that give the network its form: a fit that goes on from another must have the same.
+_FORM_PARAMETERS = ("hidden_layer_sizes", "activation", "output_activation", "preconditioning")
 
 
 class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
@@ -90,7 +90,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     callbacks : list of keras.callbacks.Callback or None, default=None
         Keras callbacks. They hear of the beginning and end of training and of each epoch. They don't hear of
-        batches, which run on the device.
+        batches, which run on the device. With preconditioning the model they see is the network F of Notes.
 
     warm_start : bool, default=False
         Let `fit` go on from the weights of the last fit, with a fresh optimizer.
@@ -335,7 +335,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"estimator was fitted with {self.n_features_in_} features and {self.n_outputs_} outputs; "
                 f"fit it on clean rows as targets, or use predict."
             )
-        return self._predict(X, n_steps=n_steps)
+        denoised = self._predict(X, n_steps=n_steps)
+        return denoised.reshape(len(denoised), -1)
 
     @property
     def loss_curve_(self):
@@ -440,7 +441,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _check_rows(self, X, y, sample_weight, again):
         """Return validated `X` and `y`, and weights of mean one; rows of weight 0 are left out."""
         checks = {"dtype": [np.float64, np.float32]}, {"dtype": None, "ensure_2d": False}
-        X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
+        with locating(X=X, y=y):
+            X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
         check_consistent_length(X, y)
         if y.dtype == object:
             with suppress(TypeError, ValueError):
@@ -448,6 +450,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             assert_all_finite(y, input_name="y")
         if y.dtype.kind not in "fiub":
             raise ValueError(f"y must hold numbers, got values of type {y.dtype}; encode them first.")
+        y = y.astype(np.result_type(y, np.float32), copy=False)
         if again and (y.ndim != self._y_ndim or y[0].size != self.n_outputs_):
             raise ValueError(
                 f"y must have the {self.n_outputs_} outputs of the last fit to go on from it, got shape "
@@ -467,13 +470,22 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         from . import _training
         from .networks import initial_weights
 
-        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-        learnt = {"_y_ndim": y.ndim, "n_outputs_": y[0].size}
+        form = {name: getattr(self, name) for name in _FORM_PARAMETERS}
+        for name, value in form.items():
+            if again and value != self._form[name]:
+                raise ValueError(
+                    f"{name} must stay {self._form[name]!r} to go on from the last fit, got {value!r}; fit "
+                    f"anew with warm_start=False."
+                )
+        seed = check_random_state(self.random_state).randint(2**31)
+        # The number of epochs so far: a fit that goes on shuffles anew, with the same seed too.
+        rng = np.random.default_rng([seed, self.n_iter_ if again else 0])
+        learnt = {"_form": form, "_y_ndim": y.ndim, "n_outputs_": y[0].size}
         table = (X, y.reshape(len(y), -1), weight)
         held_out = None
         if self.early_stopping and not partial:
             table, held_out = _training.hold_out(table, self.validation_fraction, rng)
-        learnt |= {name: vars(self)[name] for name in _FORMS} if again else self._form(*table)
+        learnt |= self._resolve(*table, again)
         if preconditioner := learnt["preconditioner_"]:
             table, held_out = preconditioner.rows(table), held_out and preconditioner.rows(held_out)
         epochs = 1 if partial else self.epochs
@@ -487,22 +499,29 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "loss": self.loss,
             "optimizer": self.optimizer,
         }
-        for name in ("hidden_layer_sizes", "activation"):
-            if again and architecture[name] != self._architecture[name]:
-                raise ValueError(
-                    f"{name} must stay {self._architecture[name]!r} to go on from the last fit, got "
-                    f"{architecture[name]!r}; fit anew with warm_start=False."
-                )
         learnt["_architecture"] = architecture
         fresh = not (partial and again and self.optimizer == self._architecture["optimizer"])
 
         with _borrow_program(architecture) as program:
             # A preconditioned network starts as the linear filter alone.
             start = initial_weights(program.shapes, rng, zero_output=preconditioner is not None)
+            if not partial:
+                # A feature that is always 0 teaches its weights nothing: leave no chance ones for others.
+                start[0][~table[0].any(axis=0)] = 0
             program.set_weights(self.weights_ if again else start)
             program.set_optimizer_state(program.initial_optimizer_state if fresh else self.optimizer_state_)
             watchers = [
-                ScikitLearnCallbacks(self, epochs, X, y, lambda: {**learnt, "weights_": program.weights()})
+                ScikitLearnCallbacks(
+                    self,
+                    epochs,
+                    X,
+                    y,
+                    lambda: {
+                        **learnt,
+                        "weights_": program.weights(),
+                        "optimizer_state_": program.optimizer_state(),
+                    },
+                )
             ]
             if self.verbose > 0:
                 watchers.append(VerboseLine(type(self).__name__, epochs))
@@ -536,9 +555,15 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         )
         return result, learnt
 
-    def _form(self, X, y, weight):
-        """Return what "auto" parameters come to for the given rows."""
+    def _resolve(self, X, y, weight, again):
+        """Return what "auto" parameters come to for the given rows, or came to in the fit to go on from."""
         in_unit_interval = bool(y.min() >= 0 and y.max() <= 1)
+        if again:
+            return {
+                "output_activation_": self.output_activation_,
+                "preconditioner_": self.preconditioner_,
+                "_clip": self._clip and in_unit_interval,
+            }
         activation, preconditioning = self.output_activation, self.preconditioning
         if preconditioning == "auto":
             linear = activation in ("auto", "linear") and _name(self.loss) in _LOSSES_OF_A_DIFFERENCE
@@ -555,7 +580,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         from . import _training
 
         check_is_fitted(self, "weights_")
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        with locating(X=X):
+            X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         check_float32_range(X=X)
         y = X
         with _borrow_program(self._architecture) as program:
@@ -611,7 +637,14 @@ def _identity(value):
 
     if isinstance(value, Loss):
         # Keras leaves a loss' own settings, such as Huber's delta, out of its configuration.
-        return type(value), json.dumps(vars(value), sort_keys=True, default=repr)
-    if hasattr(value, "get_config"):
-        return type(value), json.dumps(value.get_config(), sort_keys=True, default=repr)
-    return value
+        settings = vars(value)
+    elif hasattr(value, "get_config"):
+        # An optimizer's learning rate is not used.
+        settings = {**value.get_config(), "learning_rate": None}
+    else:
+        return value
+    return type(value), json.dumps(settings, sort_keys=True, default=_exact)
+
+
+def _exact(value):
+    return value.tobytes().hex() if isinstance(value, np.ndarray) else repr(value)

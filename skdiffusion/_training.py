@@ -273,10 +273,14 @@ def train(
             for chunk, n_rows in _chunks((x, y, weight), n_steps * batch_size, rng.permutation(len(x))):
                 sums += np.asarray(program.train(*chunk, np.int32(n_rows), np.float32(l2), batch_size))
             logs["loss"], logs["data_loss"] = (sums / len(x)).tolist()
-            if not np.isfinite(sums).all():
-                raise FloatingPointError(f"the training loss became {logs['loss']} in epoch {epoch + 1}")
             if held_out is not None:
                 logs["val_loss"] = evaluate(program, *held_out)
+            for name, value in logs.items():
+                if not np.isfinite(value):
+                    raise FloatingPointError(f"{name} became {value} in epoch {epoch + 1}")
+            # The last step's update shows in no loss yet.
+            if not all(np.isfinite(array).all() for array in program.weights()):
+                raise FloatingPointError(f"weights are no longer finite after epoch {epoch + 1}")
             stop = False
             for watcher in watchers:
                 stop |= watcher.on_epoch_end(epoch, logs)

@@ -122,6 +122,7 @@ class ScikitLearnCallbacks:
         self._estimator = estimator
         self._arguments = {"X": X, "y": y}
         self._attributes = attributes
+        self._history = {}
         self._root = estimator._init_callback_context(max_subtasks=epochs)
         self._root.call_on_fit_task_begin(estimator=estimator, **self._arguments)
 
@@ -132,6 +133,8 @@ class ScikitLearnCallbacks:
 
     def on_epoch_end(self, epoch, logs):
         """Close the epoch's task; return whether a callback asked for a stop."""
+        for name, value in logs.items():
+            self._history.setdefault(name, []).append(value)
         return self._end(self._epoch)
 
     def on_train_end(self):
@@ -140,5 +143,7 @@ class ScikitLearnCallbacks:
 
     def _end(self, task):
         return task.call_on_fit_task_end(
-            estimator=self._estimator, reconstruction_attributes=self._attributes, **self._arguments
+            estimator=self._estimator,
+            reconstruction_attributes=lambda: {**self._attributes(), "history_": self._history},
+            **self._arguments,
         )

@@ -1,9 +1,9 @@
 """Small generated tables for examples and tests; nothing is downloaded."""
 
-from numbers import Integral
-
 import numpy as np
 from sklearn.utils import check_random_state
+
+from ._checks import check_integer
 
 __all__ = ["make_mixed_table"]
 
@@ -53,8 +53,7 @@ def make_mixed_table(n_samples=500, *, random_state=None):
         import pandas as pd
     except ImportError as error:
         raise ImportError("make_mixed_table needs pandas: install it with `pip install pandas`") from error
-    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
-        raise ValueError(f"n_samples must be an integer of at least 1, got {n_samples!r}")
+    check_integer("n_samples", n_samples, low=1)
 
     rng = check_random_state(random_state)
     age = np.clip(18 + rng.gamma(4.0, 7.0, n_samples), 18, 90).astype(int)

@@ -130,7 +130,8 @@ def preconditioned(network, *, mean, std, coef, intercept, scale, clip):
     [[13.0]]
     """
     x = keras.Input(mean.shape, dtype="float32")
-    z = keras.layers.Normalization(mean=mean, variance=std**2, dtype="float32")(x)
+    centred = keras.layers.Rescaling(1.0, offset=(-mean).tolist(), dtype="float32")(x)
+    z = keras.layers.Rescaling((1 / std).tolist(), dtype="float32")(centred)
     linear = keras.layers.Dense(len(intercept), kernel_initializer="zeros", trainable=False, dtype="float32")
     scaled = keras.layers.Rescaling(scale.tolist(), dtype="float32")(network(z))
     y = keras.layers.Add(dtype="float32")([linear(z), scaled])

@@ -199,7 +199,8 @@ class LinearBeta(Schedule):
     With ``alpha_bar(t) = prod_{s <= t} (1 - beta_s)``, ``x_t = sqrt(alpha_bar) x0 + sqrt(1 - alpha_bar) eps``
     ([1]_, eq. 4), which is ``scale * (x0 + sigma * eps)`` with ``sigma^2 = (1 - alpha_bar) / alpha_bar``. The
     betas of [1]_ (section 4) belong to 1000 steps. For another number they are multiplied by ``1000 /
-    n_steps`` and capped at 0.999, so that about as little of the data is left at the last step.
+    n_steps`` and capped at 0.999, so that about as little of the data is left at the last step: 0.5 % of its
+    spread, or less where there are so few steps that the cap is felt.
 
     References
     ----------

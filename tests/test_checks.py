@@ -4,8 +4,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from skdiffusion import DenoisingRegressor, DiffusionNoiser
 from skdiffusion._checks import check_integer, check_option, check_real
 
 
@@ -88,3 +90,37 @@ def test_an_upper_bound_of_integers_is_named():
     check_integer("n", 3, low=1, high=3)
     with pytest.raises(ValueError, match="n must be an integer >= 1 and <= 3, got 4"):
         check_integer("n", 4, low=1, high=3)
+
+
+@pytest.mark.parametrize("estimator", [DiffusionNoiser(), DenoisingRegressor(epochs=1)], ids=repr)
+def test_an_infinite_cell_is_named_by_column_and_row(estimator):
+    X = pd.DataFrame({"age": [1.0, 2.0, 3.0], "height": [1.0, np.inf, 3.0]})
+    with pytest.raises(
+        ValueError, match="Input X contains infinity, first in column 'height', row 1; replace"
+    ):
+        estimator.fit(X, X["age"])
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "message"),
+    [
+        ("X", (2, 1), "Input X contains NaN, first in column 1, row 2; fill missing cells first"),
+        ("y", (1, 0), "Input y contains NaN, first in column 0, row 1; fill missing cells first"),
+    ],
+)
+def test_a_missing_cell_is_named_by_column_and_row(name, cell, message):
+    tables = {"X": np.zeros((4, 2)), "y": np.zeros((4, 2))}
+    tables[name][cell] = np.nan
+    with pytest.raises(ValueError, match=message):
+        DenoisingRegressor(epochs=1).fit(**tables)
+
+
+def test_a_missing_target_is_named_by_row():
+    with pytest.raises(ValueError, match="Input y contains NaN, first in row 2"):
+        DenoisingRegressor(epochs=1).fit(np.zeros((3, 1)), [0, 1, np.nan])
+
+
+def test_a_missing_cell_is_named_at_predict():
+    model = DenoisingRegressor(epochs=1).fit(np.zeros((4, 2)), np.zeros(4))
+    with pytest.raises(ValueError, match="first in column 0, row 0"):
+        model.predict([[np.nan, 1.0]])

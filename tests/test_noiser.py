@@ -24,7 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import DiffusionNoiser
 from skdiffusion.datasets import make_mixed_table
-from skdiffusion.schedules import Cosine, Karras, LinearBeta, RandomWalk
+from skdiffusion.schedules import Cosine, Karras, LinearBeta, RandomWalk, Schedule
 
 BY_POSITION = "noise is drawn by position, so that a row's noise depends on the rows before it"
 EXPECTED = {
@@ -601,3 +601,31 @@ def test_columns_without_numbers_are_named_with_the_remedy():
 def test_other_errors_of_a_frame_are_those_of_scikit_learn():
     with pytest.raises(ValueError, match="Input X contains infinity"):
         DiffusionNoiser().fit(pd.DataFrame({"a": [np.inf]}))
+
+
+def test_a_failed_first_fit_leaves_the_noiser_unfitted():
+    noiser = DiffusionNoiser(clip="no")
+    with pytest.raises(ValueError, match="clip"):
+        noiser.fit(np.zeros((3, 2)))
+    with pytest.raises(NotFittedError):
+        noiser.transform(np.zeros((3, 2)))
+
+
+def test_a_failed_fit_leaves_the_earlier_state():
+    X = np.ones((3, 2))
+    noiser = DiffusionNoiser(0.0, random_state=0).fit(X)
+    noiser.set_params(noise_level=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="noise_level has 3 entries"):
+        noiser.fit(np.ones((3, 4)))
+    assert noiser.n_features_in_ == 2
+    assert_array_equal(noiser.transform(X), X)
+
+
+@pytest.mark.parametrize("levels", [[0.0, 1.0, 0.5], [0.1, 0.2, 0.3]])
+def test_a_schedule_whose_levels_fall_or_begin_above_0_is_refused(levels):
+    class Odd(Schedule):
+        def sigmas(self):
+            return np.array(levels)
+
+    with pytest.raises(ValueError, match="must begin at 0 and never fall"):
+        DiffusionNoiser(schedule=Odd()).fit(np.zeros((3, 2)))

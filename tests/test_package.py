@@ -24,7 +24,7 @@ ALLOWED = {
     "_preconditioning": set(),
     "_table": set(),
     "_watchers": set(),
-    "datasets": set(),
+    "datasets": {"_checks"},
     "networks": set(),
     "schedules": {"_checks"},
     "_noiser": {"_checks", "_table", "schedules"},

@@ -7,6 +7,7 @@ from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdiffusion import DenoisingRegressor
 from skdiffusion._preconditioning import _BLOCK_ROWS, LinearPreconditioner
 
 
@@ -151,10 +152,16 @@ def test_a_constant_target_is_given_back_exactly(value):
     X, y = noisy_rows(20, 3, 1.0)
     y[:, 1] = value
     constants = fit(X, y)
-    z = constants.inputs(X)
-    network_outputs = np.random.default_rng(0).normal(size=y.shape)
-    assert_allclose(constants.outputs(z, network_outputs)[:, 1], value, rtol=1e-12)
-    assert np.all(np.isfinite(constants.residuals(z, y)))
+    assert_array_equal(linear_filter(constants, X)[:, 1], value)
+    assert_array_equal(constants.residuals(constants.inputs(X), y)[:, 1], 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 / 3])
+def test_a_trained_network_adds_nothing_to_a_constant_target(value):
+    X, y = noisy_rows(20, 3, 1.0)
+    y[:, 1] = value
+    model = DenoisingRegressor((8,), epochs=5, random_state=0).fit(X, y)
+    assert_array_equal(model.predict(3 * X)[:, 1], value)
 
 
 def test_a_target_without_variance_does_not_hide_that_held_out_rows_have_some():
@@ -176,3 +183,25 @@ def test_float32_rows_give_the_same_constants():
     X, y = X.astype(np.float32), y.astype(np.float32)
     for constants, expected in zip(fit(X, y), fit(X.astype(float), y.astype(float)), strict=True):
         assert_allclose(constants, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.1, 1 / 3, 1e9])
+def test_constant_targets_take_nothing_from_the_others(constant):
+    X, y = noisy_rows(60, 20, 1.0)
+    alone = fit(X, y[:, :1])
+    beside = fit(X, np.hstack([y[:, :1], np.full((60, 30), constant)]))
+    assert_allclose(beside.coef[:, :1], alone.coef, rtol=1e-6)
+    assert_array_equal(beside.scale[1:], 1)
+    assert_array_equal(linear_filter(beside, X)[:, 1:], constant)
+
+
+def test_a_small_spread_far_from_zero_is_a_spread():
+    X = 1e9 + 0.01 * np.random.default_rng(0).normal(size=(200_000, 1))
+    assert fit(X, X).std == pytest.approx(0.01, rel=0.01)
+
+
+def test_rows_of_next_to_no_weight_do_not_count_as_rows():
+    X, y = noisy_rows(1000, 30, 1.0)
+    weight = np.where(np.arange(1000) < 40, 1.0, 1e-6)
+    heavy = fit(X[:40], y[:40])
+    assert_allclose(fit(X, y, weight).coef, heavy.coef, atol=1e-3)

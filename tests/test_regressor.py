@@ -963,3 +963,79 @@ def test_a_preconditioned_network_starts_as_the_linear_filter(curved_table, smal
     constants = start.preconditioner_
     linear = constants.inputs(X) @ constants.coef + constants.intercept
     assert_allclose(start.predict(X), linear, atol=1e-6)
+
+
+def test_a_first_batch_without_spread_does_not_silence_an_output(curved_table, small):
+    X, y = curved_table
+    model = small(learning_rate=0.01).partial_fit(X[:1], y[:1])
+    for _ in range(10):
+        model.partial_fit(X, y)
+    assert model.score(X, y) > 0.5
+
+
+def test_a_target_constant_at_first_may_vary_later(curved_table, small):
+    X, y = curved_table
+    at_first = np.column_stack([y[:, 0], np.full(len(y), 0.1)])
+    model = small(learning_rate=0.01).partial_fit(X, at_first)
+    for _ in range(20):
+        model.partial_fit(X, y[:, :2])
+    assert max(model.history_["data_loss"]) < 1e3
+    assert np.all(model.predict(X).std(axis=0) > 0.3 * y[:, :2].std(axis=0))
+
+
+def test_predictions_leave_the_unit_interval_when_later_targets_do(unit_table, small):
+    X, y = unit_table
+    model = small(learning_rate=0.01).partial_fit(X, y)
+    assert model.predict(X).max() <= 1
+    for _ in range(40):
+        model.partial_fit(X, y + 5)
+    assert model.predict(X).max() > 2
+
+
+@pytest.mark.parametrize("parameters", [{"preconditioning": None}, {"output_activation": "linear"}])
+def test_going_on_with_another_form_is_refused(table, small, parameters):
+    (name,) = parameters
+    model = small().fit(*table).set_params(warm_start=True, **parameters)
+    with pytest.raises(ValueError, match=f"{name} must stay 'auto' to go on from the last fit"):
+        model.fit(*table)
+
+
+def test_partial_fit_shuffles_anew_on_each_call(table, small):
+    X, y = table
+    once = small(batch_size=4).partial_fit(X, y)
+    again = copy.deepcopy(once).partial_fit(X, y)
+    # The same order as at first would be the second fit's, with the first one's weights to start from.
+    same_order = small(batch_size=4, warm_start=True, epochs=1, learning_rate_schedule="constant")
+    assert again.n_iter_ == 2
+    assert not np.array_equal(again.weights_[0], same_order.fit(X, y).weights_[0])
+
+
+def test_divergence_in_the_very_last_step_is_noticed(table, small):
+    X, y = table
+    model = small(optimizer="sgd", preconditioning=None).fit(X, y)
+    before = model.predict(X)
+    model.set_params(learning_rate=1e38, epochs=1, batch_size=60)
+    with pytest.raises(ValueError, match="Training diverged: weights are no longer finite after epoch 1"):
+        model.fit(X, y * 1e3)
+    assert_array_equal(model.predict(X), before)
+
+
+def test_a_constant_feature_that_moves_changes_nothing(curved_table, small):
+    X, y = curved_table
+    X = np.column_stack([X, np.full(len(X), 5.0)])
+    model = small().fit(X, y)
+    moved = X + np.array([0, 0, 0, 1000])
+    assert_array_equal(model.predict(moved), model.predict(X))
+
+
+@pytest.mark.parametrize(("unit", "offset"), [(1e-8, 0.0), (1.0, 1e3), (1e6, 0.0)])
+def test_the_keras_model_agrees_in_any_unit(curved_table, small, unit, offset):
+    X, y = curved_table
+    X = unit * X + offset
+    model = small().fit(X, y)
+    assert_allclose(np.asarray(model.model_(X.astype(np.float32))), model.predict(X), atol=1e-2)
+
+
+def test_denoise_returns_a_table_also_for_one_feature(small):
+    X = np.linspace(-1, 1, 20)[:, None]
+    assert small().fit(X, X.ravel()).denoise(X).shape == (20, 1)
