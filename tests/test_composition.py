@@ -60,18 +60,16 @@ def test_the_tutorials_program_clones(tutorial, clean):
 
 # Searches
 
-GRID = {
+# Two values of each parameter, not all combinations of them.
+VALUES = {
     "regressor__diffusionnoiser__noise_level": [0.05, 0.5],
-    "regressor__diffusionnoiser__n_steps": [4],
-    "regressor__denoisingregressor__l2": [0.0, 0.1],
-    "regressor__denoisingregressor__learning_rate": [0.01],
-    "regressor__denoisingregressor__hidden_layer_sizes": [(8,)],
-}
-DISTRIBUTIONS = {
-    **GRID,
-    "regressor__denoisingregressor__l2": loguniform(1e-5, 1),
     "regressor__diffusionnoiser__n_steps": [1, 4],
+    "regressor__denoisingregressor__l2": [0.0, 0.1],
+    "regressor__denoisingregressor__learning_rate": [0.001, 0.01],
+    "regressor__denoisingregressor__hidden_layer_sizes": [(8,), (4,)],
 }
+GRID = [{name: values} for name, values in VALUES.items()]
+DISTRIBUTIONS = {**VALUES, "regressor__denoisingregressor__l2": loguniform(1e-5, 1)}
 
 
 def scores(search):
