@@ -184,11 +184,15 @@ def _replaced(series, rows, values):
         native = series.to_native().copy()
         if hasattr(native, "cat"):
             native = native.cat.add_categories(_new(values, native.cat.categories))
-        native.iloc[rows] = values
+        # Of the column's own dtype, which objects are not.
+        native.iloc[rows] = type(native)(values.tolist(), dtype=native.dtype).array
         return nw.from_native(native, series_only=True)
-    if isinstance(series.dtype, nw.Enum):
-        series = series.cast(nw.Enum([*series.dtype.categories, *_new(values, series.dtype.categories)]))
-    return series.scatter(rows.tolist(), values.tolist())
+    dtype = series.dtype
+    if isinstance(dtype, nw.Enum):
+        dtype = nw.Enum([*dtype.categories, *_new(values, dtype.categories)])
+    if isinstance(dtype, nw.Enum | nw.Categorical):  # into which older polars cannot scatter
+        series = series.cast(nw.String)
+    return series.scatter(rows.tolist(), values.tolist()).cast(dtype)
 
 
 def _new(values, categories):
