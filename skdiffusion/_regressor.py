@@ -51,7 +51,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     output_activation : str or callable, default="auto"
         Activation of the output layer. "auto" takes "linear" with preconditioning; without, "sigmoid" where
-        every training target lies in [0, 1], else "linear".
+        every training target lies in [0, 1] up to rounding, else "linear".
 
     preconditioning : {"auto", "linear"} or None, default="auto"
         With "linear" the network learns only what the best linear filter leaves over, see Notes. With None
@@ -557,7 +557,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _resolve(self, X, y, weight, again):
         """Return what "auto" parameters come to for the given rows, or came to in the fit to go on from."""
-        in_unit_interval = bool(y.min() >= 0 and y.max() <= 1)
+        rounding = np.finfo(np.float32).eps  # MinMaxScaler ends at 1.0000000000000002
+        in_unit_interval = bool(y.min() >= -rounding and y.max() <= 1 + rounding)
         if again:
             return {
                 "output_activation_": self.output_activation_,

@@ -85,6 +85,11 @@ def split(X, categorical):
     The columns come as one-dimensional arrays, of objects if X is a DataFrame.
     """
     if is_frame(X):
+        if odd := [name for name in X.columns if not isinstance(name, str)]:
+            raise ValueError(
+                f"X has column names that are not strings, {odd}, beside categorical ones: rename them, for "
+                "example with X.columns = X.columns.astype(str)"
+            )
         frame = _frame(X)
         names = np.array(frame.columns, dtype=object)
         columns = [_objects(frame.get_column(name).to_list()) for name in names[categorical]]

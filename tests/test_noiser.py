@@ -603,6 +603,21 @@ def test_other_errors_of_a_frame_are_those_of_scikit_learn():
         DiffusionNoiser().fit(pd.DataFrame({"a": [np.inf]}))
 
 
+@pytest.mark.parametrize("categorical_features", ["from_dtype", [1]])
+def test_column_names_that_are_not_strings_are_named(categorical_features):
+    X = pd.DataFrame({0: [1.0, 2.0], 1: ["a", "b"]})
+    with pytest.raises(ValueError, match=r"column names that are not strings, \[0, 1\].*rename them"):
+        DiffusionNoiser(categorical_features=categorical_features).fit(X)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "float32", "bool"])
+def test_a_pandas_column_of_numbers_may_be_categorical(dtype):
+    X = pd.DataFrame({"number": [0.5] * 60, "code": np.arange(60) % 2}).astype({"code": dtype})
+    noised = DiffusionNoiser(100.0, categorical_features=["code"], random_state=0).fit_transform(X)
+    assert noised["code"].dtype == X["code"].dtype
+    assert 10 < (noised["code"] != X["code"]).sum() < 50
+
+
 def test_a_failed_first_fit_leaves_the_noiser_unfitted():
     noiser = DiffusionNoiser(clip="no")
     with pytest.raises(ValueError, match="clip"):

@@ -1036,6 +1036,15 @@ def test_the_keras_model_agrees_in_any_unit(curved_table, small, unit, offset):
     assert_allclose(np.asarray(model.model_(X.astype(np.float32))), model.predict(X), atol=1e-2)
 
 
+@pytest.mark.parametrize("preconditioning", ["auto", None])
+def test_rounding_beyond_the_unit_interval_is_still_the_unit_interval(table, small, preconditioning):
+    X, y = table
+    y = (y - y.min()) / (y.max() - y.min()) * 1.0000000000000002
+    predictions = small(preconditioning=preconditioning).fit(X, y).predict(100 * X)
+    assert predictions.min() >= 0
+    assert predictions.max() <= 1
+
+
 def test_denoise_returns_a_table_also_for_one_feature(small):
     X = np.linspace(-1, 1, 20)[:, None]
     assert small().fit(X, X.ravel()).denoise(X).shape == (20, 1)
