@@ -254,7 +254,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        If the loss is no longer a finite number.
+        If a loss or a weight is no longer a finite number.
     """
     n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * (x.shape[1] + y.shape[1])))
     rate = program.model.optimizer.learning_rate
@@ -278,15 +278,16 @@ def train(
             for name, value in logs.items():
                 if not np.isfinite(value):
                     raise FloatingPointError(f"{name} became {value} in epoch {epoch + 1}")
-            # The last step's update shows in no loss yet.
-            if not all(np.isfinite(array).all() for array in program.weights()):
-                raise FloatingPointError(f"weights are no longer finite after epoch {epoch + 1}")
             stop = False
             for watcher in watchers:
                 stop |= watcher.on_epoch_end(epoch, logs)
+            weights = program.weights()
+            # The last step's update shows in no loss yet.
+            if not all(np.isfinite(array).all() for array in weights):
+                raise FloatingPointError(f"weights are no longer finite after epoch {epoch + 1}")
             # One assignment: an interrupt finds either this epoch or the one before.
             history = {name: [*result.history.get(name, []), value] for name, value in logs.items()}
-            result = TrainingResult(program.weights(), program.optimizer_state(), history)
+            result = TrainingResult(weights, program.optimizer_state(), history)
             if held_out is not None:
                 n_worse += 1
                 if logs["val_loss"] < best_loss:
