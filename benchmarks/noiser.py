@@ -52,6 +52,9 @@ def contestants(x):
         "transform, clip": transform(x, clip=(0, 1)),
         "transform, step='random'": transform(x, step="random"),
         "transform, schedule='cosine'": transform(x, schedule="cosine"),
+        "transform, half of the columns categorical": transform(
+            np.round(x, 1), categorical_features=np.arange(0, x.shape[1], 2)
+        ),
         "fit_transform": DiffusionNoiser(NOISE_LEVEL, N_STEPS, random_state=0).fit_transform,
     }
 

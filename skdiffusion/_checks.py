@@ -26,10 +26,13 @@ def check_option(name, value, options):
 
 @contextmanager
 def locating(**tables):
-    """Let scikit-learn's error about a NaN or infinite value say where in the table of that name it is."""
+    """Let scikit-learn's errors end in a remedy, and say where in the table of that name a bad value is."""
     try:
         yield
     except ValueError as error:
+        for pattern, remedy in _SHAPE_REMEDIES.items():
+            if match := re.match(pattern, str(error)):
+                raise ValueError(f"{match[0]}; {remedy}.") from error
         match = re.match(r"Input (\w+) contains (NaN|infinity)", str(error))
         if match is None or match[1] not in tables:
             raise
@@ -42,6 +45,12 @@ def locating(**tables):
         raise ValueError(f"{match[0]}, first in {place}; {_REMEDIES[match[2]]}.") from error
 
 
+_SHAPE_REMEDIES = {
+    r"X has .+ features as input": "pass the columns that fit has seen, in their order",
+    r"Found input variables with inconsistent numbers of samples: \[.*\]": "pass as many rows of y as of X",
+    r"sample_weight\.shape == \S+ expected [^!]+": "pass one weight for each row of X",
+    r"Sample weights must be 1D array or scalar(, got \dD array)?": "pass one weight for each row of X",
+}
 _REMEDIES = {
     "NaN": "fill missing cells first, for example with sklearn.impute.SimpleImputer",
     "infinity": "replace or clip such values first",

@@ -1,23 +1,28 @@
 """Calibrated noise for tables, as a scikit-learn transformer."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import locating
+from ._checks import check_option, locating
 from ._table import (
     as_container,
+    as_objects,
     categorical_mask,
     category_frequencies,
+    check_names,
+    columns,
+    columns_of_times,
     columns_without_numbers,
     is_frame,
-    is_missing,
     join,
-    split,
+    redraw,
+    redrawn,
 )
 from .schedules import Cosine, LinearBeta, RandomWalk, Schedule, _add_noise
 
@@ -35,7 +40,8 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     noise_level : float or array-like of shape (n_features,), default=0.1
         Standard deviation of the noise of a single step, in the units of the columns, for all columns or one
-        for each. Only the schedule "random_walk" uses it. Not negative; 0 adds no noise.
+        for each, by position; names of a pandas Series are not looked at. Only the schedule "random_walk"
+        uses it. Not negative; 0 adds no noise.
     n_steps : int, default=100
         Number of steps of a schedule given by its name, at least 1.
     schedule : {"random_walk", "linear", "cosine"} or Schedule, default="random_walk"
@@ -80,7 +86,9 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     category_frequencies_ : list of ndarray
         Their shares in the training table.
     steps_ : ndarray of shape (n_samples,)
-        Step of each row in the last call of `transform` or `fit_transform`. Only with `step="random"`.
+        Step of each row in the last call of `transform` or `fit_transform`. Only with `step="random"`. To
+        save memory its dtype is the smallest unsigned integer that holds `n_steps`; convert it before
+        arithmetic whose result may leave the range.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -107,9 +115,14 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     same kind with its dtypes, whether or not `set_output` asks for one. An array of objects comes back as
     one.
 
-    Without categorical columns the only memory allocated is that of the result (and of `steps_`).
-    Categorical columns are copied besides, those of a DataFrame as Python objects, which takes several times
-    their own memory.
+    A call allocates its result, about a megabyte for the rows at work, and `steps_`: one byte a row up to 255
+    steps, two up to 65535. So the peak, with the input, is twice a float array, with or without categorical
+    columns. In a DataFrame or an array of objects columns are made one by one, and one of them takes memory
+    besides: d like columns peak at 2 + 1/d times the input. A result is larger than its input where small
+    numbers become float64. `fit` needs memory for a count of each category.
+
+    A closed set of categories, a pandas Categorical or polars Enum, grows in `transform` by those of the
+    training table that it lacks.
 
     References
     ----------
@@ -229,6 +242,7 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If X has another width or other names than in `fit`, or holds infinity.
         """
         check_is_fitted(self)
+        check_option("fit_only", self.fit_only, (True, False))
         table = self._validated(X, mixed=self.is_categorical_.any(), reset=False)
         return self._unchanged(table) if self.fit_only else self._noised(table)
 
@@ -266,19 +280,21 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         table = self._validated(X, mixed=self.is_categorical_.any(), reset=False)
-        rng = self._rng()
-        clip = _checked_clip(self.clip)
-        preserving = self.schedule_.variance_preserving
-        if not self.is_categorical_.any():
-            return _path(table, self.schedule_.sigmas(), rng, variance_preserving=preserving, clip=clip)
-
-        numbers, columns = split(table, self.is_categorical_)
-        numbers = _path(numbers, self._number_sigmas(), rng, variance_preserving=preserving, clip=clip)
-        objects = is_frame(table) or table.dtype == object
-        path = np.empty((len(numbers), *table.shape), dtype=object if objects else numbers.dtype)
-        path[..., ~self.is_categorical_] = numbers
-        for index, column, *process in self._categorical_processes(columns):
-            path[..., index] = _categorical_path(column, *process, rng)
+        walk = partial(_path, rng=(rng := self._rng()))
+        if _is_matrix(table):
+            path = walk(table, **self._number_noise())
+        else:
+            path = np.empty((len(self.schedule_.sigmas()), *table.shape), dtype=object)
+            for index, column in enumerate(columns(table, self.is_categorical_)):
+                if self.is_categorical_[index]:
+                    path[..., index] = as_objects(column)
+                else:
+                    path[..., [index]] = walk(column, **self._number_noise(index))
+        for index, (categories, draw) in self._category_noise(rng).items():
+            for step in range(1, len(path)):
+                path[step, :, index] = path[step - 1, :, index]
+                drawn = partial(draw, steps=np.asarray(step), since=step - 1)
+                redraw(path[step, :, index], categories, drawn)
         return path
 
     def __sklearn_tags__(self):
@@ -301,6 +317,7 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         sigmas = self.schedule_.sigmas()
         _check_step(self.step, len(sigmas) - 1)
         _checked_clip(self.clip)
+        check_option("fit_only", self.fit_only, (True, False))
         if sigmas[0].any() or (np.diff(sigmas, axis=0) < 0).any():
             raise ValueError(f"sigmas() of {self.schedule_!r} must begin at 0 and never fall, got {sigmas!r}")
         table = self._validated(X, mixed=self.categorical_features is not None, reset=True)
@@ -310,12 +327,13 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 "give one number, or one entry for each feature"
             )
         self.is_categorical_ = categorical_mask(table, self.categorical_features, self.n_features_in_)
-        columns = []
+        counted = []
         if self.is_categorical_.any():
-            _, columns = split(table, self.is_categorical_)
+            cells = table.T if _is_matrix(table) else columns(table, self.is_categorical_)
+            pairs = zip(cells, self.is_categorical_, strict=True)
+            counted = [category_frequencies(column) for column, is_categorical in pairs if is_categorical]
         elif self.categorical_features is not None:  # such as "from_dtype" where all columns hold numbers
             table = self._validated(table, mixed=False, reset=True)
-        counted = [category_frequencies(column) for column in columns]
         self.categories_ = [categories for categories, _ in counted]
         self.category_frequencies_ = [frequencies for _, frequencies in counted]
         return table
@@ -335,17 +353,26 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         )
 
     def _validated(self, X, *, mixed, reset):
-        """Check X: a float array, or a table that `split` takes if some of its columns are not numeric."""
-        if mixed and is_frame(X):
-            return validate_data(self, X, reset=reset, skip_check_array=True)
+        """Check X: a float matrix, or a DataFrame or an array of objects if some columns are not numeric."""
+        if is_frame(X):
+            check_names(X)
+        numbers = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
         if mixed:
-            X = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
-            return X.astype(object) if X.dtype.kind in "US" else X
+            with locating(X=X):
+                if is_frame(X):
+                    return validate_data(self, X, reset=reset, skip_check_array=True)
+                X = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=reset)
+                if X.dtype.kind in "OUS":
+                    return X.astype(object, copy=False)
+                return check_array(X, **numbers, input_name="X")
+        if is_frame(X) and (names := columns_of_times(X)):
+            raise ValueError(
+                f"columns {names} hold dates or times: convert them to numbers, for example to days since a "
+                "date, or leave them out"
+            )
         try:
             with locating(X=X):
-                return validate_data(
-                    self, X, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan", reset=reset
-                )
+                return validate_data(self, X, **numbers, reset=reset)
         except ValueError as error:
             if is_frame(X) and (names := columns_without_numbers(X)):
                 raise ValueError(
@@ -363,51 +390,69 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_steps = len(self.schedule_.sigmas()) - 1
         _check_step(self.step, n_steps)
         if self.step == "random":
-            self.steps_ = rng.integers(1, n_steps, size=n_samples, endpoint=True)
+            dtype = np.min_scalar_type(n_steps)
+            self.steps_ = rng.integers(1, n_steps, size=n_samples, endpoint=True, dtype=dtype)
             return self.steps_
         return np.asarray(n_steps if self.step == "last" else self.step)
 
-    def _number_sigmas(self):
+    def _sigmas(self):
+        """Noise levels of all steps and columns."""
         sigmas = self.schedule_.sigmas()
-        return sigmas if sigmas.ndim == 1 else sigmas[:, ~self.is_categorical_]
+        return np.broadcast_to(sigmas.reshape(len(sigmas), -1), (len(sigmas), self.n_features_in_))
 
-    def _categorical_processes(self, columns):
-        """Yield index, cells, alpha_bar of all steps, categories and frequencies of each such column."""
-        sigmas = self.schedule_.sigmas()
-        indices = np.flatnonzero(self.is_categorical_)
-        known = zip(indices, columns, self.categories_, self.category_frequencies_, strict=True)
-        for index, column, categories, frequencies in known:
-            level = sigmas if sigmas.ndim == 1 else sigmas[:, index]
-            yield index, column, 1 / (1 + level**2), categories, frequencies
+    def _number_noise(self, index=None):
+        """Parameters of the noise of a column, or of a whole matrix, whose categorical columns it leaves."""
+        sigmas, clip = self.schedule_.sigmas(), _checked_clip(self.clip)
+        if index is not None:
+            sigmas = self._sigmas()[:, index]
+        elif self.is_categorical_.any():
+            sigmas = np.where(self.is_categorical_, 0, self._sigmas())
+            if clip is not None:
+                free = zip((-np.inf, np.inf), clip, strict=True)
+                clip = [np.where(self.is_categorical_, infinity, bound) for infinity, bound in free]
+        preserving = self.schedule_.variance_preserving
+        return {"sigmas": sigmas, "variance_preserving": preserving, "clip": clip}
+
+    def _category_noise(self, rng):
+        """Categories, and the function that draws them, by index of the column."""
+        indices, sigmas = np.flatnonzero(self.is_categorical_), self._sigmas()
+        learnt = zip(indices, self.categories_, self.category_frequencies_, strict=True)
+        return {
+            index: (categories, partial(_drawn, sigmas[:, index], frequencies, rng))
+            for index, categories, frequencies in learnt
+        }
 
     def _noised(self, table):
         rng = self._rng()
         steps = self._drawn_steps(len(table), rng)
-        noise = {
-            "variance_preserving": self.schedule_.variance_preserving,
-            "clip": _checked_clip(self.clip),
-        }
-        if not self.is_categorical_.any():
-            return _add_noise(table, self.schedule_.sigmas(), steps, rng, **noise)
-        numbers, columns = split(table, self.is_categorical_)
-        numbers = _add_noise(numbers, self._number_sigmas(), steps, rng, **noise)
-        changes = [
-            _redrawn(column, alpha_bar[steps], categories, frequencies, rng)
-            for _, column, alpha_bar, categories, frequencies in self._categorical_processes(columns)
-        ]
-        return self._joined(table, numbers, changes)
+        if not _is_matrix(table):
+            return self._joined(table, self._noised_columns(table, steps, rng))
+        noised = _add_noise(table, t=steps, rng=rng, **self._number_noise())
+        for index, (categories, draw) in self._category_noise(rng).items():
+            redraw(noised[:, index], categories, partial(draw, steps=steps))
+        return noised
+
+    def _noised_columns(self, table, steps, rng):
+        category_noise = self._category_noise(rng)
+        for index, column in enumerate(columns(table, self.is_categorical_)):
+            if index in category_noise:
+                categories, draw = category_noise[index]
+                yield redrawn(column, categories, partial(draw, steps=steps))
+            else:
+                yield _add_noise(column, t=steps, rng=rng, **self._number_noise(index))
 
     def _unchanged(self, table):
-        if not self.is_categorical_.any():
-            return table
-        numbers, columns = split(table, self.is_categorical_)
-        return self._joined(table, numbers, [([], []) for _ in columns])
+        return table if _is_matrix(table) else self._joined(table, columns(table, self.is_categorical_))
 
-    def _joined(self, table, numbers, changes):
-        joined = join(table, self.is_categorical_, numbers, changes)
+    def _joined(self, table, columns):
+        joined = join(table, columns)
         # scikit-learn would turn one kind of DataFrame into another by way of an array, and lose its dtypes.
         container = _get_output_config("transform", self)["dense"]
         return as_container(joined, container) if is_frame(joined) else joined
+
+
+def _is_matrix(table):
+    return not is_frame(table) and table.dtype != object
 
 
 def _path(x, sigmas, rng, *, variance_preserving, clip):
@@ -427,24 +472,15 @@ def _path(x, sigmas, rng, *, variance_preserving, clip):
     return path
 
 
-def _categorical_path(column, alpha_bar, categories, frequencies, rng):
-    """Forward process of one categorical column, all steps."""
-    path = np.empty((len(alpha_bar), len(column)), column.dtype)
-    path[:] = column
+def _drawn(sigmas, frequencies, rng, rows, missing, *, steps, since=0):
+    """Return the cells of a block that lose their category, and the positions of those drawn for them."""
+    keep = 1 / (1 + sigmas**2)
     # Kernels multiply, Q_bar_t = Q_bar_{t-1} Q_t (Austin et al. 2021, eq. 3); so do the shares they keep.
-    for step, keep in enumerate(alpha_bar[1:] / alpha_bar[:-1], start=1):
-        path[step] = path[step - 1]
-        rows, values = _redrawn(column, keep, categories, frequencies, rng)
-        path[step, rows] = values
-    return path
-
-
-def _redrawn(column, keep, categories, frequencies, rng):
-    """Return the rows of a column that lose their category, and the categories drawn for them."""
-    rows = np.flatnonzero((rng.random(len(column)) >= keep) & ~is_missing(column))
-    if len(categories) == 0:  # the training table had nothing but missing cells
-        return rows[:0], categories
-    return rows, categories[rng.choice(len(categories), size=len(rows), p=frequencies)]
+    share = keep[steps[rows] if steps.ndim else steps] / keep[since]
+    lost = np.flatnonzero((rng.random(len(missing)) >= share) & ~missing)
+    if len(frequencies) == 0:  # the training table had nothing but missing cells
+        return lost[:0], lost[:0]
+    return lost, rng.choice(len(frequencies), size=len(lost), p=frequencies)
 
 
 def _checked_clip(clip):

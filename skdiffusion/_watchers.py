@@ -58,9 +58,10 @@ class VerboseLine:
         return False
 
     def on_train_end(self):
-        """End the line."""
+        """End the line, once."""
         if self._line is not None:
             print("" if self._rewrite else self._line)
+        self._line = None
 
 
 class KerasCallbacks:

@@ -10,6 +10,7 @@ draw of::
 """
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -479,10 +480,10 @@ def _check_steps(t, n_steps):
 
 
 def _check_noise_level(noise_level):
-    try:
-        levels = np.asarray(noise_level, dtype=float)
-    except (TypeError, ValueError):
-        levels = np.array(np.nan)
+    levels = np.array(np.nan)
+    with suppress(TypeError, ValueError):
+        if np.asarray(noise_level).dtype != bool:
+            levels = np.asarray(noise_level, dtype=float)
     if levels.ndim > 1 or not np.all((levels >= 0) & (levels < np.inf)):
         raise ValueError(
             "noise_level must be finite and not negative, one number or one for each feature, "

@@ -120,6 +120,51 @@ def test_a_missing_target_is_named_by_row():
         DenoisingRegressor(epochs=1).fit(np.zeros((3, 1)), [0, 1, np.nan])
 
 
+@pytest.mark.parametrize(
+    ("estimator", "use"),
+    [
+        (DiffusionNoiser(), "transform"),
+        (DiffusionNoiser(), "path"),
+        (DiffusionNoiser(categorical_features=[0]), "transform"),
+        (DenoisingRegressor(epochs=1), "predict"),
+        (DenoisingRegressor(epochs=1), "denoise"),
+    ],
+)
+def test_another_width_is_named_with_the_remedy(estimator, use):
+    X = np.arange(12.0).reshape(4, 3)
+    with pytest.raises(ValueError, match="X has") as refusal:
+        getattr(estimator.fit(X, X), use)(X[:, :2])
+    assert str(refusal.value) == (
+        f"X has 2 features, but {type(estimator).__name__} is expecting 3 features as input; "
+        "pass the columns that fit has seen, in their order."
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "message"),
+    [
+        (
+            np.zeros(5),
+            None,
+            "Found input variables with inconsistent numbers of samples: [4, 5]; "
+            "pass as many rows of y as of X.",
+        ),
+        (
+            np.zeros(4),
+            np.ones(5),
+            "sample_weight.shape == (5,), expected (4,); pass one weight for each row of X.",
+        ),
+        (np.zeros(4), np.ones((4, 1)), "Sample weights must be 1D array or scalar"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_another_length_is_named_with_the_remedy(method, y, weight, message):
+    with pytest.raises(ValueError, match=r"(?i)sample") as refusal:
+        getattr(DenoisingRegressor(epochs=1), method)(np.ones((4, 2)), y, sample_weight=weight)
+    assert str(refusal.value).startswith(message)
+    assert str(refusal.value).count(";") == 1
+
+
 def test_a_missing_cell_is_named_at_predict():
     model = DenoisingRegressor(epochs=1).fit(np.zeros((4, 2)), np.zeros(4))
     with pytest.raises(ValueError, match="first in column 0, row 0"):

@@ -53,6 +53,17 @@ def test_verbose_rewrites_its_line_on_a_terminal(table, small, capsys, monkeypat
     assert out.endswith("\n")
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_verbose_ends_its_line_when_fit_fails(table, small, capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    with pytest.raises(ZeroDivisionError):
+        small(verbose=1, callbacks=[when("on_epoch_end", 1, lambda _: 1 / 0)]).fit(*table)
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert out.endswith("s\n")
+    assert "epoch 2/3" in out
+
+
 @pytest.mark.parametrize("verbose", [0, False])
 def test_without_verbose_nothing_is_printed(table, small, capfd, verbose):
     small(verbose=verbose, early_stopping=True).fit(*table).predict(table[0])
