@@ -9,7 +9,7 @@ _EXPORTS = {
     "DenoisingRegressor": "_regressor",
     "DiffusionNoiser": "_noiser",
 }
-_TOOLBOXES = ("datasets", "networks", "schedules")
+_TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")
 
 __all__ = [*_EXPORTS, *_TOOLBOXES]
 
