@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -375,7 +376,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         sizes = self.hidden_layer_sizes
         if isinstance(sizes, str) or not np.iterable(sizes):
             raise TypeError(
-                f"hidden_layer_sizes must be a tuple of integers, such as (128,), got {sizes!r} of type "
+                f"hidden_layer_sizes must be a tuple of integers, such as "
+                f"({sizes if isinstance(sizes, Integral) else 128},), got {sizes!r} of type "
                 f"{type(sizes).__name__}."
             )
         for size in sizes:
@@ -443,7 +445,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         checks = {"dtype": [np.float64, np.float32]}, {"dtype": None, "ensure_2d": False}
         with locating(X=X, y=y):
             X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
-        check_consistent_length(X, y)
+            check_consistent_length(X, y)
         if y.dtype == object:
             with suppress(TypeError, ValueError):
                 y = y.astype(np.float64)
@@ -457,7 +459,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 f"{y.shape}; pass such targets, or fit anew with warm_start=False."
             )
         check_float32_range(X=X, y=y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        with locating():
+            weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         present = weight > 0
         if not present.any():
             raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
@@ -523,14 +526,15 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     },
                 )
             ]
-            if self.verbose > 0:
-                watchers.append(VerboseLine(type(self).__name__, epochs))
+            lines = [VerboseLine(type(self).__name__, epochs)] if self.verbose > 0 else []
+            watchers += lines
             try:
                 if self.callbacks:
-                    watchers.append(KerasCallbacks(self.callbacks, program.model, epochs))
+                    watchers.append(KerasCallbacks(self.callbacks, program.network.model, epochs))
                 result = _training.train(
                     program,
-                    *table,
+                    table[:-1],
+                    table[-1],
                     held_out=held_out,
                     epochs=epochs,
                     batch_size=min(self.batch_size, 2 ** (len(table[0]) - 1).bit_length()),
@@ -547,6 +551,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                     f"X and y to about unit variance."
                 ) from error
             finally:
+                for line in lines:  # of which a fit that fails leaves the end open
+                    line.on_train_end()
                 KerasCallbacks.part(self.callbacks or ())
         learnt["weights_"] = result.weights
         learnt["optimizer_state_"] = result.optimizer_state
@@ -603,7 +609,9 @@ def _borrow_program(architecture):
     from . import _training
 
     key = tuple(map(_identity, architecture.values()))
-    return _training.borrow(key, lambda: _training.Program(_build_model(**architecture)))
+    return _training.borrow(
+        key, lambda: _training.Program(_training.KerasNetwork(_build_model(**architecture)))
+    )
 
 
 def _build_model(loss, optimizer, **sizes):

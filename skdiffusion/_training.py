@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import warnings
 from collections import OrderedDict, deque
 from contextlib import contextmanager, suppress
@@ -46,12 +47,34 @@ def _obey_joblib():
 _obey_joblib()
 
 
-class Program:
-    """A compiled Keras model whose epoch, evaluation and prediction each run as one call on the device.
+class Draws:
+    """Random numbers on the device, the same again for the same seed.
 
-    All calls have the same shapes whatever the number of rows, so that each is compiled once. What differs
-    between fits of one architecture (weights, optimizer state, learning rate, L2) is never a constant of the
-    compiled code: load it with `set_weights` and `set_optimizer_state`.
+    Parameters
+    ----------
+    seed : int tensor of shape (2,)
+        Source of the draws.
+    """
+
+    def __init__(self, seed):
+        self._seed = ops.convert_to_tensor(seed)
+        self._n_draws = 0
+
+    def uniform(self, shape):
+        """Draw from [0, 1)."""
+        return tf.random.stateless_uniform(shape, self._next_seed())
+
+    def normal(self, shape):
+        """Draw from the standard normal distribution."""
+        return tf.random.stateless_normal(shape, self._next_seed())
+
+    def _next_seed(self):
+        self._n_draws += 1
+        return tf.random.experimental.stateless_fold_in(self._seed, self._n_draws)
+
+
+class KerasNetwork:
+    """A Keras model as `Program` wants it.
 
     Parameters
     ----------
@@ -61,38 +84,16 @@ class Program:
 
     def __init__(self, model):
         self.model = model
-        self.initial_optimizer_state = self.optimizer_state()
-        self.shapes = [tuple(variable.shape) for variable in model.trainable_variables]
+        self.optimizer = model.optimizer
+        self.variables = model.trainable_variables
+        self.kernels = [variable for variable in self.variables if variable.path.endswith("kernel")]
         loss = keras.losses.get(model.loss)
         self._loss = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        self._kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
-        width = max(size for shape in self.shapes for size in shape)
-        self.n_chunk_rows = max(1, _CHUNK_SIZE // width)
-        self.train = _compiled(self._train)
-        self.evaluate = _compiled(self._evaluate)
-        self.predict = _compiled(self._predict)
 
-    def weights(self):
-        """Return a copy of the trainable weights."""
-        return [variable.numpy() for variable in self.model.trainable_variables]
-
-    def set_weights(self, weights):
-        """Load trainable weights."""
-        for variable, value in zip(self.model.trainable_variables, weights, strict=True):
-            variable.assign(value)
-
-    def optimizer_state(self):
-        """Return a copy of the optimizer's variables."""
-        return [variable.numpy() for variable in self.model.optimizer.variables]
-
-    def set_optimizer_state(self, state):
-        """Load the optimizer's variables."""
-        for variable, value in zip(self.model.optimizer.variables, state, strict=True):
-            variable.assign(value)
-
-    def _row_loss(self, y, prediction):
+    def row_loss(self, arrays, draws, training):
         """Return a loss for each row; the mean over what else a function leaves, as Keras takes it."""
-        loss = self._loss(y, prediction)
+        x, y = arrays
+        loss = self._loss(y, self.model(x, training=training))
         if loss.shape[:1] != y.shape[:1]:
             raise ValueError(
                 f"loss must give a number for each row, got shape {tuple(loss.shape)} for targets of shape "
@@ -100,11 +101,58 @@ class Program:
             )
         return ops.mean(ops.reshape(loss, (loss.shape[0], -1)), axis=1)
 
-    def _train(self, x, y, weight, n_rows, l2, batch_size):
+    def output(self, x):
+        """Return the model's output for each row."""
+        return self.model(x, training=False)
+
+
+class Program:
+    """A compiled network whose epoch, evaluation and output each run as one call on the device.
+
+    All calls have the same shapes whatever the number of rows, so that each is compiled once. What differs
+    between fits of one architecture (weights, optimizer state, learning rate, L2) is never a constant of the
+    compiled code: load it with `set_weights` and `set_optimizer_state`.
+
+    Parameters
+    ----------
+    network : object
+        With `variables`, to be trained, of which `kernels` are penalised, a built `optimizer` for them, and
+        ``row_loss(arrays, draws, training)``, which gives a loss for each row of a mini-batch. Networks that
+        predict have ``output(x)`` too.
+    """
+
+    def __init__(self, network):
+        self.network = network
+        self.initial_optimizer_state = self.optimizer_state()
+        self.shapes = [tuple(variable.shape) for variable in network.variables]
+        width = max(size for shape in self.shapes for size in shape)
+        self.n_chunk_rows = max(1, _CHUNK_SIZE // width)
+        self.train = compiled(self._train)
+        self.evaluate = compiled(self._evaluate)
+        self.predict = compiled(self._predict)
+
+    def weights(self):
+        """Return a copy of the trainable weights."""
+        return [variable.numpy() for variable in self.network.variables]
+
+    def set_weights(self, weights):
+        """Load trainable weights."""
+        for variable, value in zip(self.network.variables, weights, strict=True):
+            variable.assign(value)
+
+    def optimizer_state(self):
+        """Return a copy of the optimizer's variables."""
+        return [variable.numpy() for variable in self.network.optimizer.variables]
+
+    def set_optimizer_state(self, state):
+        """Load the optimizer's variables."""
+        for variable, value in zip(self.network.optimizer.variables, state, strict=True):
+            variable.assign(value)
+
+    def _train(self, arrays, weight, n_rows, l2, seed, batch_size):
         """Run the mini-batches of the first `n_rows`; return the sums over rows of total and data loss."""
-        kernels = [kernel.value for kernel in self._kernels]
-        variables = self.model.trainable_variables
-        watched = [variable.value for variable in variables]
+        kernels = [kernel.value for kernel in self.network.kernels]
+        watched = [variable.value for variable in self.network.variables]
 
         def step(start, sums):
             def batch(array):
@@ -114,26 +162,30 @@ class Program:
 
             # The last batch of a table may be short: its missing rows carry no weight and don't count.
             count = ops.cast(ops.minimum(n_rows - start, batch_size), "float32")
+            draws = Draws(tf.random.experimental.stateless_fold_in(seed, start))
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(watched)
-                prediction = self.model(batch(x), training=True)
-                data_loss = ops.sum(batch(weight) * self._row_loss(batch(y), prediction)) / count
+                row_loss = self.network.row_loss([batch(array) for array in arrays], draws, True)
+                data_loss = ops.sum(batch(weight) * row_loss) / count
                 loss = data_loss + l2 * sum(ops.sum(ops.square(kernel)) for kernel in kernels)
-            self.model.optimizer.apply(tape.gradient(loss, watched), variables)
+            # A table that is looked up has the gradient of its rows alone, which the optimizer would treat
+            # apart.
+            gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, watched)]
+            self.network.optimizer.apply(gradients, self.network.variables)
             return start + batch_size, sums + count * ops.stack([loss, data_loss])
 
         _, sums = ops.while_loop(lambda start, _: start < n_rows, step, (0, ops.zeros(2, "float32")))
         return sums
 
-    def _evaluate(self, x, y, weight):
+    def _evaluate(self, arrays, weight, seed):
         """Return the sum over rows of the data loss."""
-        return ops.sum(weight * self._row_loss(y, self.model(x, training=False)))
+        return ops.sum(weight * self.network.row_loss(arrays, Draws(seed), False))
 
     def _predict(self, x):
-        return self.model(x, training=False)
+        return self.network.output(x)
 
 
-def _compiled(function):
+def compiled(function):
     """Compile `function` with XLA; where that fails, run the same graph uncompiled."""
     # `partial`: TensorFlow warns of many traces of one function, and takes a method of many objects for one.
     choices = deque(tf.function(partial(function), autograph=False, jit_compile=jit) for jit in (True, False))
@@ -195,8 +247,7 @@ class TrainingResult:
 
 def train(
     program,
-    x,
-    y,
+    arrays,
     weight,
     *,
     held_out=None,
@@ -208,22 +259,29 @@ def train(
     n_iter_no_change,
     rng,
     watchers,
+    n_passes=1,
+    averaging=None,
+    deadline=np.inf,
 ):
-    """Train the program's model, from the weights and optimizer state it holds.
+    """Train the program's network, from the weights and optimizer state it holds.
 
     Parameters
     ----------
     program : Program
-        The compiled model, borrowed for the whole call.
+        The compiled network, borrowed for the whole call.
 
-    x, y, weight : ndarray of float32
-        Training rows, targets and row weights, as many rows in each.
+    arrays : sequence of ndarray
+        What the network's loss takes, as many rows in each.
 
-    held_out : tuple of ndarray or None, default=None
-        The same three for held-out rows. With them training stops early, and the best weights are kept.
+    weight : ndarray of float32
+        Weights of the rows.
+
+    held_out : tuple or None, default=None
+        Arrays, and last the weight, of held-out rows. With them training stops early, and the best weights
+        are kept.
 
     epochs : int
-        Passes over the rows, at most.
+        Epochs, at most.
 
     batch_size : int
         Rows in each step of the optimizer.
@@ -234,17 +292,27 @@ def train(
     learning_rate : float
         Rate at the start.
 
-    learning_rate_schedule : {"constant", "plateau", "cosine"}
-        How the rate falls.
+    learning_rate_schedule : {"constant", "plateau", "cosine"} or callable
+        How the rate falls. A callable maps the share of the training that is over, and the steps of the
+        optimizer so far, to a factor of `learning_rate`.
 
     n_iter_no_change : int
         Epochs without a better held-out loss after which training stops.
 
     rng : numpy.random.Generator
-        Shuffles the rows before each epoch.
+        Shuffles the rows before each pass.
 
     watchers : sequence of objects
         Told of each epoch: see `_watchers.py`. Training stops where one asks for it.
+
+    n_passes : int, default=1
+        Passes over the rows in an epoch.
+
+    averaging : float or None, default=None
+        Decay, for each step, of a moving average of the weights, which is then what is evaluated and kept.
+
+    deadline : float, default=inf
+        Value of `time.perf_counter` at which training ends.
 
     Returns
     -------
@@ -256,12 +324,16 @@ def train(
     FloatingPointError
         If a loss or a weight is no longer a finite number.
     """
-    n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * (x.shape[1] + y.shape[1])))
-    rate = program.model.optimizer.learning_rate
+    n_rows, n_epoch_rows = len(weight), n_passes * len(weight)
+    n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * sum(array.shape[1] for array in arrays)))
+    rate = program.network.optimizer.learning_rate
     rate.assign(learning_rate)
     result = TrainingResult(program.weights(), program.optimizer_state())
+    average = _Average(averaging, result.weights) if averaging else None
     plateau = _Plateau()
     best_loss, best_weights, n_worse = np.inf, None, 0
+    first_seed = rng.integers(2**31)
+    start, n_rows_seen, timed_out = time.perf_counter(), 0, False
     try:
         for epoch in range(epochs):
             if learning_rate_schedule == "cosine":
@@ -269,16 +341,33 @@ def train(
             for watcher in watchers:
                 watcher.on_epoch_begin(epoch)
             logs = {"learning_rate": float(rate.value)}
-            sums = np.zeros(2)
-            for chunk, n_rows in _chunks((x, y, weight), n_steps * batch_size, rng.permutation(len(x))):
-                sums += np.asarray(program.train(*chunk, np.int32(n_rows), np.float32(l2), batch_size))
-            logs["loss"], logs["data_loss"] = (sums / len(x)).tolist()
+            sums, n_seen = np.zeros(2), 0
+            order = np.concatenate([rng.permutation(n_rows) for _ in range(n_passes)])
+            for chunk, n_chunk_rows in _chunks((*arrays, weight), n_steps * batch_size, order):
+                if callable(learning_rate_schedule):
+                    now = time.perf_counter()
+                    share = max(n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start))
+                    rate.assign(learning_rate * learning_rate_schedule(share, n_rows_seen // batch_size))
+                seed = np.array([first_seed, n_rows_seen % 2**31], np.int32)
+                arguments = (np.int32(n_chunk_rows), np.float32(l2), seed, batch_size)
+                sums += np.asarray(program.train(chunk[:-1], chunk[-1], *arguments))
+                n_seen += n_chunk_rows
+                n_rows_seen += n_chunk_rows
+                if average:
+                    average.update(program.weights(), -(-n_chunk_rows // batch_size))
+                if time.perf_counter() >= deadline:
+                    timed_out = True
+                    break
+            logs["loss"], logs["data_loss"] = (sums / n_seen).tolist()
             if held_out is not None:
-                logs["val_loss"] = evaluate(program, *held_out)
+                raw = program.weights()
+                program.set_weights(average.weights if average else raw)
+                logs["val_loss"] = evaluate(program, held_out[:-1], held_out[-1])
+                program.set_weights(raw)
             for name, value in logs.items():
                 if not np.isfinite(value):
                     raise FloatingPointError(f"{name} became {value} in epoch {epoch + 1}")
-            stop = False
+            stop = timed_out
             for watcher in watchers:
                 stop |= watcher.on_epoch_end(epoch, logs)
             weights = program.weights()
@@ -287,7 +376,8 @@ def train(
                 raise FloatingPointError(f"weights are no longer finite after epoch {epoch + 1}")
             # One assignment: an interrupt finds either this epoch or the one before.
             history = {name: [*result.history.get(name, []), value] for name, value in logs.items()}
-            result = TrainingResult(weights, program.optimizer_state(), history)
+            kept = average.weights if average else weights
+            result = TrainingResult(kept, program.optimizer_state(), history)
             if held_out is not None:
                 n_worse += 1
                 if logs["val_loss"] < best_loss:
@@ -307,6 +397,22 @@ def train(
         watcher.on_train_end()
     result.weights = program.weights()
     return result
+
+
+class _Average:
+    """A moving average of the weights, whose memory grows as the steps do until it has its full length."""
+
+    def __init__(self, decay, weights):
+        self._decay, self._n_steps = decay, 0
+        self.weights = weights
+
+    def update(self, weights, n_steps):
+        """Take the weights after some more steps."""
+        self._n_steps += n_steps
+        decay = min(self._decay, self._n_steps / (10 + self._n_steps)) ** n_steps
+        self.weights = [
+            decay * old + np.float32(1 - decay) * new for old, new in zip(self.weights, weights, strict=True)
+        ]
 
 
 def hold_out(arrays, fraction, rng):
@@ -353,31 +459,40 @@ class _Plateau:
         return True
 
 
-def evaluate(program, x, y, weight):
+def evaluate(program, arrays, weight):
     """Return the mean data loss of the rows, weighted, under the weights that the program holds."""
-    chunks = _chunks((x, y, weight), program.n_chunk_rows)
-    return sum(float(program.evaluate(*chunk)) for chunk, _ in chunks) / float(weight.sum())
+    chunks = _chunks((*arrays, weight), program.n_chunk_rows)
+    # The same draws for each chunk at every evaluation: losses can be compared.
+    losses = [
+        float(program.evaluate(chunk[:-1], chunk[-1], np.array([0, index], np.int32)))
+        for index, (chunk, _) in enumerate(chunks)
+    ]
+    return sum(losses) / float(weight.sum())
 
 
 def predict(program, x):
-    """Return the model's output for each row of `x`, under the weights that the program holds."""
+    """Return the network's output for each row of `x`, under the weights that the program holds."""
     prediction = np.empty((len(x), program.shapes[-1][-1]), np.float32)
     start = 0
-    for chunk, n_rows in _chunks((x,), program.n_chunk_rows):
-        prediction[start : start + n_rows] = np.asarray(program.predict(*chunk))[:n_rows]
+    for (chunk,), n_rows in _chunks((x,), program.n_chunk_rows):
+        prediction[start : start + n_rows] = np.asarray(program.predict(chunk))[:n_rows]
         start += n_rows
     return prediction
 
 
 def _chunks(arrays, n_chunk_rows, order=None):
-    """Yield float32 copies of the arrays' rows, and how many of their rows are real.
+    """Yield copies of the arrays' rows, in float32 or int32, and how many of their rows are real.
 
     All copies have `n_chunk_rows` rows, and the next overwrite them. With `order`, rows come in that order.
     Rows after the last repeat the first, with weight 0: a loss may be infinite for rows of zeros.
     """
-    buffers = [np.zeros((n_chunk_rows, *array.shape[1:]), np.float32) for array in arrays]
-    for start in range(0, len(arrays[0]), n_chunk_rows):
-        stop = min(start + n_chunk_rows, len(arrays[0]))
+    buffers = [
+        np.zeros((n_chunk_rows, *array.shape[1:]), np.int32 if array.dtype.kind == "i" else np.float32)
+        for array in arrays
+    ]
+    n_rows = len(arrays[0]) if order is None else len(order)
+    for start in range(0, n_rows, n_chunk_rows):
+        stop = min(start + n_chunk_rows, n_rows)
         for array, buffer in zip(arrays, buffers, strict=True):
             buffer[: stop - start] = array[start:stop] if order is None else array[order[start:stop]]
             buffer[stop - start :] = buffer[0] if array.ndim > 1 else 0

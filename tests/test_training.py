@@ -18,6 +18,7 @@ class InOrder:
     """Stands in for a random generator: rows keep their order."""
 
     permutation = staticmethod(np.arange)
+    integers = staticmethod(lambda high: 0)
 
 
 def keras_model(weights, l2, optimizer, learning_rate):
@@ -53,17 +54,16 @@ def test_full_batches_train_as_keras_does(table, small, optimizer, l2):
 
 @pytest.fixture
 def program():
-    return _training.Program(
-        _build_model(
-            n_features=3,
-            n_outputs=3,
-            hidden_layer_sizes=(8,),
-            activation="relu",
-            output_activation="linear",
-            loss="mse",
-            optimizer="adam",
-        )
+    model = _build_model(
+        n_features=3,
+        n_outputs=3,
+        hidden_layer_sizes=(8,),
+        activation="relu",
+        output_activation="linear",
+        loss="mse",
+        optimizer="adam",
     )
+    return _training.Program(_training.KerasNetwork(model))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -76,8 +76,7 @@ def test_mini_batches_train_as_keras_does(table, program, weighted):
     program.set_weights(start)
     result = _training.train(
         program,
-        X,
-        y,
+        (X, y),
         weight,
         epochs=3,
         batch_size=16,
@@ -105,7 +104,7 @@ def test_held_out_loss_is_the_weighted_mean_over_rows(table, program):
     weight = np.arange(len(X), dtype=np.float32)
     row_losses = np.mean((_training.predict(program, X) - y) ** 2, axis=1)
     assert_allclose(
-        _training.evaluate(program, X, y, weight), np.average(row_losses, weights=weight), rtol=1e-5
+        _training.evaluate(program, (X, y), weight), np.average(row_losses, weights=weight), rtol=1e-5
     )
 
 
