@@ -619,6 +619,24 @@ def _namespace(series):
     return nw.from_native(series, series_only=True).implementation.to_native_namespace()
 
 
+def as_one_column(y):
+    """Return a Series as a DataFrame of one column, and any other flat sequence as an ndarray of one."""
+    if nw.dependencies.is_into_series(y):
+        return y.to_frame()
+    y = np.asarray(y)
+    if y.ndim != 1:
+        raise ValueError(f"y must be flat, with a class or number for each row, got shape {y.shape}")
+    return y[:, None]
+
+
+def only_column(table):
+    """Return the only column of a table as a Series or a flat ndarray: undo `as_one_column`."""
+    if is_frame(table):
+        frame = _frame(table)
+        return frame.get_column(frame.columns[0]).to_native()
+    return table[:, 0]
+
+
 # Several tables at once, for the metrics.
 
 

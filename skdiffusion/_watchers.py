@@ -33,7 +33,7 @@ except ImportError:  # scikit-learn < 1.9 has no callback protocol
         return method
 
 
-__all__ = ["CallbackSupportMixin", "KerasCallbacks", "ScikitLearnCallbacks", "VerboseLine", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "KerasCallbacks", "ScikitLearnCallbacks", "VerboseLine", "rows_line", "with_callbacks"]
 
 
 class VerboseLine:
@@ -62,6 +62,22 @@ class VerboseLine:
         if self._line is not None:
             print("" if self._rewrite else self._line)
         self._line = None
+
+
+def rows_line(name, n_rows):
+    """Return a function that shows how many of `n_rows` are done: in place on a terminal, else at the end."""
+    rewrite = sys.stdout.isatty()
+    start = time.perf_counter()
+
+    def show(n_done):
+        seconds = time.perf_counter() - start
+        if rewrite or n_done == n_rows:
+            left = seconds * (n_rows / n_done - 1)
+            line = f"{name}: {n_done}/{n_rows} rows, {seconds:.1f} s, {left:.0f} s left"
+            clear = "\r\033[K" if rewrite else ""
+            print(f"{clear}{line}", end="\n" if n_done == n_rows else "", flush=True)
+
+    return show
 
 
 class KerasCallbacks:

@@ -1,0 +1,503 @@
+"""New rows of a table, as a scikit-learn estimator."""
+
+import time
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from ._checks import check_integer, check_option, check_real
+from ._encoder import EncodedTable, TableEncoder
+from ._table import as_one_column, as_table, only_column
+from ._watchers import VerboseLine, rows_line
+
+__all__ = ["DiffusionGenerator"]
+
+_WARM_UP_STEPS = 100
+_LAST_RATE = 0.01  # as a share of the learning rate
+_AVERAGING = 0.9995
+_PATIENCE = 0.25  # as a share of the epochs
+
+# Fewer rows than this are all trained on.
+_MIN_ROWS_TO_HOLD_OUT = 20
+
+# Held-out rows are repeated with other draws until there are this many, so that their loss is steady.
+_N_HELD_OUT_DRAWS = 8192
+
+# Optimizer steps in an epoch, at least: a small table is passed more often.
+_MIN_STEPS_AN_EPOCH = 32
+
+
+class DiffusionGenerator(BaseEstimator):
+    """Learn the joint distribution of a table's columns, and draw new rows of it.
+
+    The table may hold numbers, dates, durations, categories and missing cells. New rows come in the same
+    container, with the same columns, dtypes, categories, precision and ranges.
+
+    Parameters
+    ----------
+    process : {"masked", "gaussian"}, default="masked"
+        How rows are corrupted and restored. "masked" hides cells and reveals them again, one by one.
+        "gaussian" adds noise to all cells at once and takes it away step by step.
+    n_bins : "auto" or int, default="auto"
+        Number of quantile bins of a numeric column, for the cells that are no atoms.
+    categorical_features : "from_dtype", None or array-like, default="from_dtype"
+        Columns to treat as categories, as a mask, indices or names. Columns that are not numbers, dates or
+        durations are categorical in any case.
+    max_categories : "auto", int or None, default="auto"
+        Largest number of categories of a column that are told apart; the rarest share a code, and are drawn
+        from it by their frequencies. "auto" is 1 for each 10 rows, from 20 to 1000. None sets no limit.
+    min_frequency : int, float or None, default=None
+        Categories of fewer rows, or of a smaller share of the rows, share that code too.
+    hidden_layer_sizes : tuple of int, default=(256, 256, 256)
+        Width of each residual block of the network.
+    l2 : float, default=0.0
+        Factor of the sum of squared kernel weights that is added to the loss.
+    dropout : "auto" or float, default="auto"
+        Share of units dropped in each block while training. "auto" depends on the number of rows.
+    learning_rate : float, default=2e-3
+        Rate of Adam after the first steps. It falls along half a cosine to the end of the training.
+    batch_size : "auto" or int, default="auto"
+        Rows in each step of the optimizer. "auto" depends on the number of rows.
+    epochs : "auto" or int, default="auto"
+        Passes over the rows, at most. "auto" depends on the number of rows. Tables of few rows are passed
+        several times in an epoch.
+    max_time : float or None, default=None
+        Seconds that `fit` may take; the learning rate then falls in time. None sets no limit. With a limit,
+        results depend on the speed of the machine.
+    validation_fraction : float, default=0.1
+        Share of the rows that are held out to watch the training, if `early_stopping`.
+    early_stopping : bool, default=True
+        Whether to hold rows out, stop when their loss no longer falls, and keep the best weights.
+    sampler : {"heun", "euler", "ancestral", "multistep"}, default="heun"
+        How noise is taken away. Only for the gaussian process.
+    n_sampling_steps : "auto" or int, default="auto"
+        Steps from noise to data. Only for the gaussian process.
+    random_state : int, RandomState instance or None, default=None
+        Source of the initial weights, the held-out rows and the draws of the training. Pass an int for the
+        same fit on each call.
+    verbose : int, default=0
+        Whether to show a line of progress while fitting and sampling.
+
+    Attributes
+    ----------
+    encoder_ : TableEncoder
+        Turns tables into codes and ranks.
+    target_encoder_ : TableEncoder or None
+        The same for `y`; None if fitted without.
+    process_ : MaskedProcess or GaussianProcess
+        What corrupts and restores rows.
+    weights_ : list of ndarray
+        Weights of the network: the averages over the last steps.
+    history_ : dict of str to list
+        For each epoch "learning_rate", "loss" and "data_loss", and "val_loss" if rows are held out, in nats.
+    n_iter_ : int
+        Number of epochs.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if all of them are strings.
+
+    See Also
+    --------
+    DiffusionNoiser : Adds noise to a table.
+    skdiffusion.metrics.evaluate : Tells how good a generated table is.
+
+    Notes
+    -----
+    The model is described in :class:`skdiffusion._masked.MaskedProcess`.
+
+    Examples
+    --------
+    >>> from skdiffusion import DiffusionGenerator
+    >>> from skdiffusion.datasets import make_mixed_table
+    >>> table = make_mixed_table(200, random_state=0)
+    >>> generator = DiffusionGenerator(epochs=2, hidden_layer_sizes=(32,), random_state=0).fit(table)
+    >>> rows = generator.sample(5, random_state=0)
+    >>> rows.shape
+    (5, 7)
+    >>> rows.dtypes.equals(table.dtypes)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        process="masked",
+        n_bins="auto",
+        categorical_features="from_dtype",
+        max_categories="auto",
+        min_frequency=None,
+        hidden_layer_sizes=(256, 256, 256),
+        l2=0.0,
+        dropout="auto",
+        learning_rate=2e-3,
+        batch_size="auto",
+        epochs="auto",
+        max_time=None,
+        validation_fraction=0.1,
+        early_stopping=True,
+        sampler="heun",
+        n_sampling_steps="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.process = process
+        self.n_bins = n_bins
+        self.categorical_features = categorical_features
+        self.max_categories = max_categories
+        self.min_frequency = min_frequency
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.l2 = l2
+        self.dropout = dropout
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.max_time = max_time
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.sampler = sampler
+        self.n_sampling_steps = n_sampling_steps
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the distribution of a table's rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Table of numbers, dates, durations and categories. A missing cell is a value like others, and is
+            generated like them.
+        y : array-like of shape (n_samples,), default=None
+            Classes or numbers: a further column, for which rows can be asked.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        self : DiffusionGenerator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, `X`, `y` or `sample_weight` is not as described, or if training diverges twice.
+        """
+        started = time.perf_counter()
+        self._check_parameters()
+        table = as_table(X)
+        weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
+        if y is not None:
+            y = as_one_column(y)
+            check_consistent_length(table, y)
+        if not (present := np.flatnonzero(weight)).size:
+            raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
+        if len(present) < len(weight):
+            table, weight = _safe_indexing(table, present), weight[present]
+            y = y if y is None else _safe_indexing(y, present)
+
+        encoder = TableEncoder(
+            n_bins=self.n_bins,
+            categorical_features=self.categorical_features,
+            max_categories=self.max_categories,
+            min_frequency=self.min_frequency,
+        ).fit(table, weight)
+        learnt = {"encoder_": encoder, "target_encoder_": None, "n_features_in_": encoder.n_features_in_}
+        if hasattr(encoder, "feature_names_in_"):
+            learnt["feature_names_in_"] = encoder.feature_names_in_
+        if y is not None:
+            is_class = [not type_of_target(only_column(y)).startswith("continuous")]
+            learnt["target_encoder_"] = TableEncoder(
+                n_bins=self.n_bins, categorical_features=is_class, max_categories=None
+            ).fit(y, weight)
+        learnt["_n_rows"] = len(weight)
+        encoded = _encode(learnt, table, y)
+        learnt["process_"] = process = self._build_process(learnt)
+        result = self._train(process, encoded, (weight / weight.mean()).astype(np.float32), started)
+        learnt |= {"weights_": result.weights, "history_": result.history}
+        learnt["n_iter_"] = len(result.history["loss"])
+
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        vars(self).update(learnt)
+        if result.interrupted:
+            raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
+        return self
+
+    def sample(self, n_samples=1, *, y=None, random_state=None):
+        """Draw new rows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of rows, 0 at least. With `y` it is not used.
+        y : array-like of shape (n_samples,), default=None
+            For each new row, the class or number that it is to have. Only if fitted with `y`.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws. None draws other rows at each call; with an int, the first rows are the same
+            however many follow.
+
+        Returns
+        -------
+        X : DataFrame or ndarray of shape (n_samples, n_features)
+            New rows, in the container of the training table, with its columns and dtypes.
+        y : Series or ndarray of shape (n_samples,)
+            Their classes or numbers, as often as in training, or those asked for. Only if fitted with `y`.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds other classes than in training, or was not given to `fit`.
+        """
+        check_is_fitted(self)
+        check_integer("n_samples", n_samples, low=0)
+        if y is None:
+            encoded = _hidden(self.encoder_, n_samples)
+            if self.target_encoder_:
+                encoded = _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
+        elif self.target_encoder_ is None:
+            raise ValueError("y was not given to fit, so that rows cannot be asked by y; pass it to fit.")
+        else:
+            given = self.target_encoder_.encode(as_one_column(y))
+            encoded = _side_by_side(_hidden(self.encoder_, len(given.codes)), given)
+
+        if random_state is None:
+            random_state = np.random.RandomState()
+        rng = check_random_state(random_state)
+        seed = int(rng.randint(2**31))
+        name = f"{type(self).__name__}.sample"
+        on_rows = rows_line(name, len(encoded.codes)) if self.verbose > 0 else None
+        with self._program() as program:
+            codes, ranks = self.process_.sample(program, encoded, seed, holes=True, on_rows=on_rows)
+        n_columns, n_detailed = len(self.encoder_.n_codes_), len(self.encoder_.detailed_)
+        rng = np.random.default_rng(seed)
+        table = self.encoder_.decode(codes[:, :n_columns], ranks[:, :n_detailed], rng)
+        if self.target_encoder_ is None:
+            return table
+        drawn = self.target_encoder_.decode(codes[:, n_columns:], ranks[:, n_detailed:], rng)
+        return table, only_column(drawn)
+
+    def score_samples(self, X, y=None):
+        """Return the log-likelihood of each row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows with the columns of the training table.
+        y : array-like of shape (n_samples,), default=None
+            Their classes or numbers, if fitted with `y`.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats; higher is better. See Notes.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in `fit`, or y is missing or out of place.
+
+        Notes
+        -----
+        The logarithm of the probability of a row's categories and atoms, times the density of its numbers'
+        ranks among the training values: a column that is independent of the others, and continuous, counts
+        as 0 on average, whatever its units. The masked process gives it exactly for an order in which cells
+        are revealed, and its mean over two random orders, one the reverse of the other, is returned: a lower
+        bound, on average, of the logarithm of the mean over orders. The orders are the same at each call.
+        A category, or a missing cell, that training did not have counts as one row among those of training
+        and one more.
+        """
+        check_is_fitted(self)
+        if (y is None) != (self.target_encoder_ is None):
+            given = "with y, but got none" if y is None else "without y, but got one"
+            raise ValueError(f"the generator was fitted {given}; pass the same to score as to fit.")
+        encoded = _encode(vars(self), as_table(X), None if y is None else as_one_column(y), unseen="missing")
+        n_unseen = (encoded.codes < 0).sum(axis=1)
+        with self._program() as program:
+            log_likelihood = self.process_.log_likelihood(program, encoded, seed=0)
+        return log_likelihood - n_unseen * np.log(self._n_rows + 1)
+
+    def score(self, X, y=None):
+        """Return the mean log-likelihood of the rows, in nats; see `score_samples`.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows with the columns of the training table.
+        y : array-like of shape (n_samples,), default=None
+            Their classes or numbers, if fitted with `y`.
+
+        Returns
+        -------
+        score : float
+            Higher is better.
+        """
+        return float(self.score_samples(X, y).mean())
+
+    def _check_parameters(self):
+        check_option("process", self.process, ("masked", "gaussian"))
+        sizes = self.hidden_layer_sizes
+        if not isinstance(sizes, tuple | list) or not sizes:
+            raise ValueError(
+                f"hidden_layer_sizes must be a tuple of one width at least, such as (256,), got {sizes!r}."
+            )
+        for size in sizes:
+            check_integer("each of hidden_layer_sizes", size, low=1)
+        check_real("l2", self.l2, low=0)
+        if not isinstance(self.dropout, str):
+            check_real("dropout", self.dropout, low=0, high=1, open_high=True)
+        else:
+            check_option("dropout", self.dropout, ("auto",))
+        check_real("learning_rate", self.learning_rate, low=0, open_low=True)
+        for name in ("batch_size", "epochs", "n_sampling_steps"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                check_option(name, value, ("auto",))
+            else:
+                check_integer(name, value, low=1)
+        if self.max_time is not None:
+            check_real("max_time", self.max_time, low=0, open_low=True)
+        check_real(
+            "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
+        )
+        check_option("sampler", self.sampler, ("heun", "euler", "ancestral", "multistep"))
+
+    def _build_process(self, learnt):
+        from ._masked import MaskedProcess
+
+        encoder, n_rows = learnt["encoder_"], learnt["_n_rows"]
+        if learnt["target_encoder_"]:
+            encoder = _Joined(encoder, learnt["target_encoder_"])
+        dropout = default_dropout(n_rows) if self.dropout == "auto" else self.dropout
+        return MaskedProcess(encoder, hidden_layer_sizes=self.hidden_layer_sizes, dropout=dropout)
+
+    def _train(self, process, encoded, weight, started):
+        """Train the process' network; once more, with a lower rate, if that diverges."""
+        from . import _training
+
+        n_rows = len(weight)
+        for learning_rate in (self.learning_rate, self.learning_rate / 4):
+            rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+            rows, held_out = (*process.arrays(encoded), weight), None
+            if self.early_stopping and n_rows >= _MIN_ROWS_TO_HOLD_OUT:
+                rows, held_out = _training.hold_out(rows, self.validation_fraction, rng)
+                n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
+                held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
+            n_rows = len(rows[-1])
+            batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
+            batch_size = min(batch_size, 2 ** (n_rows - 1).bit_length())
+            n_passes = -(-_MIN_STEPS_AN_EPOCH * batch_size // n_rows)
+            epochs = default_epochs(n_rows * n_passes) if self.epochs == "auto" else self.epochs
+            deadline = np.inf if self.max_time is None else started + self.max_time
+            watchers = [VerboseLine(type(self).__name__, epochs)] if self.verbose > 0 else []
+            with _training.borrow(
+                process.architecture, lambda: _training.Program(process.build())
+            ) as program:
+                process.load(program)
+                program.set_weights(process.initial_weights(rng))
+                program.set_optimizer_state(program.initial_optimizer_state)
+                try:
+                    return _training.train(
+                        program,
+                        rows[:-1],
+                        rows[-1],
+                        held_out=held_out,
+                        epochs=epochs,
+                        batch_size=batch_size,
+                        l2=self.l2,
+                        learning_rate=learning_rate,
+                        learning_rate_schedule=_rate_factor,
+                        n_iter_no_change=max(10, round(_PATIENCE * epochs)),
+                        rng=rng,
+                        watchers=watchers,
+                        n_passes=n_passes,
+                        averaging=_AVERAGING,
+                        deadline=deadline,
+                    )
+                except FloatingPointError as error:
+                    diverged = error
+                finally:
+                    for watcher in watchers:
+                        watcher.on_train_end()
+            if learning_rate == self.learning_rate:
+                warnings.warn(
+                    f"Training diverged ({diverged}), and starts again with a learning rate of "
+                    f"{learning_rate / 4:.3g}.",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+        raise ValueError(
+            f"Training diverged twice: {diverged}. Lower learning_rate (now {self.learning_rate!r})."
+        ) from diverged
+
+    @contextmanager
+    def _program(self):
+        """Lend a program that holds the fitted weights."""
+        from . import _training
+
+        process = self.process_
+        with _training.borrow(process.architecture, lambda: _training.Program(process.build())) as program:
+            process.load(program)
+            program.set_weights(self.weights_)
+            yield program
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def default_dropout(n_rows):
+    """Return the dropout for a number of rows."""
+    return 0.1
+
+
+def default_batch_size(n_rows):
+    """Return the batch size for a number of rows: about 64 steps to a pass, from 64 to 512 rows."""
+    return int(2 ** np.clip(np.round(np.log2(n_rows / 64)), 6, 9))
+
+
+def default_epochs(n_rows):
+    """Return the number of epochs of `n_rows` each."""
+    return int(np.clip(3_000_000 / n_rows, 20, 1000))
+
+
+def _rate_factor(share, n_steps):
+    """Return the factor of the learning rate: a warm-up, then half a cosine."""
+    warm_up = min(1.0, (n_steps + 8) / _WARM_UP_STEPS)
+    return warm_up * (_LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * min(share, 1))) / 2)
+
+
+class _Joined:
+    """Two encoders side by side, as a process reads them."""
+
+    def __init__(self, first, second):
+        self.n_codes_ = np.concatenate([first.n_codes_, second.n_codes_])
+        self.has_missing_ = np.concatenate([first.has_missing_, second.has_missing_])
+        self.numeric_ = np.concatenate([first.numeric_, second.numeric_])
+        self.detailed_ = np.concatenate([first.detailed_, len(first.n_codes_) + second.detailed_])
+        for name in ("frequencies_", "scores_", "rank_low_", "rank_high_", "is_bin_"):
+            setattr(self, name, getattr(first, name) + getattr(second, name))
+
+
+def _encode(learnt, table, y, **arguments):
+    encoded = learnt["encoder_"].encode(table, **arguments)
+    return encoded if y is None else _side_by_side(encoded, learnt["target_encoder_"].encode(y, **arguments))
+
+
+def _side_by_side(first, second):
+    return EncodedTable(*(np.hstack(arrays) for arrays in zip(first, second, strict=True)))
+
+
+def _hidden(encoder, n_samples):
+    """Return rows of which nothing is known."""
+    codes = np.full((n_samples, len(encoder.n_codes_)), -1, np.int32)
+    low, high = np.full((2, n_samples, len(encoder.detailed_)), 0.5, np.float32)
+    return EncodedTable(codes, low, high)
