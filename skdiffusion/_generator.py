@@ -7,20 +7,17 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ._checks import check_integer, check_option, check_real
 from ._encoder import EncodedTable, TableEncoder
-from ._table import as_one_column, as_table, only_column
+from ._table import as_one_column, as_table, holds_classes, only_column
 from ._watchers import VerboseLine, rows_line
 
 __all__ = ["DiffusionGenerator"]
 
-_WARM_UP_STEPS = 100
-_LAST_RATE = 0.01  # as a share of the learning rate
 _AVERAGING = 0.9995
-_PATIENCE = 0.25  # as a share of the epochs
+_PATIENCE = 5  # epochs, at least
 
 # Fewer rows than this are all trained on.
 _MIN_ROWS_TO_HOLD_OUT = 20
@@ -60,7 +57,7 @@ class DiffusionGenerator(BaseEstimator):
     dropout : "auto" or float, default="auto"
         Share of units dropped in each block while training. "auto" depends on the number of rows.
     learning_rate : float, default=2e-3
-        Rate of Adam after the first steps. It falls along half a cosine to the end of the training.
+        Rate of Adam after the first steps. It falls to zero in the last part of the training.
     batch_size : "auto" or int, default="auto"
         Rows in each step of the optimizer. "auto" depends on the number of rows.
     epochs : "auto" or int, default="auto"
@@ -72,7 +69,8 @@ class DiffusionGenerator(BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the rows that are held out to watch the training, if `early_stopping`.
     early_stopping : bool, default=True
-        Whether to hold rows out, stop when their loss no longer falls, and keep the best weights.
+        Whether to hold rows out, and to end the training, with a last fall of the learning rate, once their
+        loss no longer gets better.
     sampler : {"heun", "euler", "ancestral", "multistep"}, default="heun"
         How noise is taken away. Only for the gaussian process.
     n_sampling_steps : "auto" or int, default="auto"
@@ -200,6 +198,7 @@ class DiffusionGenerator(BaseEstimator):
         if len(present) < len(weight):
             table, weight = _safe_indexing(table, present), weight[present]
             y = y if y is None else _safe_indexing(y, present)
+        weight = weight / weight.max()  # whose sum may be infinite
 
         encoder = TableEncoder(
             n_bins=self.n_bins,
@@ -211,9 +210,8 @@ class DiffusionGenerator(BaseEstimator):
         if hasattr(encoder, "feature_names_in_"):
             learnt["feature_names_in_"] = encoder.feature_names_in_
         if y is not None:
-            is_class = [not type_of_target(only_column(y)).startswith("continuous")]
             learnt["target_encoder_"] = TableEncoder(
-                n_bins=self.n_bins, categorical_features=is_class, max_categories=None
+                n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
             ).fit(y, weight)
         learnt["_n_rows"] = len(weight)
         encoded = _encode(learnt, table, y)
@@ -260,10 +258,13 @@ class DiffusionGenerator(BaseEstimator):
             encoded = _hidden(self.encoder_, n_samples)
             if self.target_encoder_:
                 encoded = _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
-        elif self.target_encoder_ is None:
-            raise ValueError("y was not given to fit, so that rows cannot be asked by y; pass it to fit.")
         else:
-            given = self.target_encoder_.encode(as_one_column(y))
+            given = self._encode_target(y, unseen="missing")
+            if (unseen := np.flatnonzero(given.codes[:, 0] < 0)).size:
+                raise ValueError(
+                    f"y asks for {np.asarray(y, dtype=object)[unseen[0]]!r}, first in row {unseen[0]}, which "
+                    "training did not have; ask for what it had, or fit with rows of it."
+                )
             encoded = _side_by_side(_hidden(self.encoder_, len(given.codes)), given)
 
         if random_state is None:
@@ -290,7 +291,8 @@ class DiffusionGenerator(BaseEstimator):
         X : DataFrame or array-like of shape (n_samples, n_features)
             Rows with the columns of the training table.
         y : array-like of shape (n_samples,), default=None
-            Their classes or numbers, if fitted with `y`.
+            Their classes or numbers, if fitted with `y`. None leaves them open: the likelihood is then that
+            of X alone.
 
         Returns
         -------
@@ -300,7 +302,7 @@ class DiffusionGenerator(BaseEstimator):
         Raises
         ------
         ValueError
-            If X has other columns than in `fit`, or y is missing or out of place.
+            If X has other columns than in `fit`, or `y` was not given to `fit`.
 
         Notes
         -----
@@ -308,16 +310,20 @@ class DiffusionGenerator(BaseEstimator):
         ranks among the training values: a column that is independent of the others, and continuous, counts
         as 0 on average, whatever its units. The masked process gives it exactly for an order in which cells
         are revealed, and its mean over two random orders, one the reverse of the other, is returned: a lower
-        bound, on average, of the logarithm of the mean over orders. The orders are the same at each call.
+        bound, on average, of the logarithm of the mean over orders. The orders depend on the row alone.
         A category, or a missing cell, that training did not have counts as one row among those of training
         and one more.
         """
         check_is_fitted(self)
-        if (y is None) != (self.target_encoder_ is None):
-            given = "with y, but got none" if y is None else "without y, but got one"
-            raise ValueError(f"the generator was fitted {given}; pass the same to score as to fit.")
-        encoded = _encode(vars(self), as_table(X), None if y is None else as_one_column(y), unseen="missing")
+        encoded = self.encoder_.encode(X, unseen="missing")
         n_unseen = (encoded.codes < 0).sum(axis=1)
+        if y is not None:
+            target = self._encode_target(y, unseen="missing")
+            check_consistent_length(encoded.codes, target.codes)
+            encoded = _side_by_side(encoded, target)
+            n_unseen += (target.codes < 0).sum(axis=1)
+        elif self.target_encoder_:
+            encoded = _side_by_side(encoded, _hidden(self.target_encoder_, len(encoded.codes)))
         with self._program() as program:
             log_likelihood = self.process_.log_likelihood(program, encoded, seed=0)
         return log_likelihood - n_unseen * np.log(self._n_rows + 1)
@@ -330,7 +336,7 @@ class DiffusionGenerator(BaseEstimator):
         X : DataFrame or array-like of shape (n_samples, n_features)
             Rows with the columns of the training table.
         y : array-like of shape (n_samples,), default=None
-            Their classes or numbers, if fitted with `y`.
+            Their classes or numbers, if fitted with `y`, or None to leave them open.
 
         Returns
         -------
@@ -365,7 +371,17 @@ class DiffusionGenerator(BaseEstimator):
         check_real(
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
+        check_option("early_stopping", self.early_stopping, (True, False))
         check_option("sampler", self.sampler, ("heun", "euler", "ancestral", "multistep"))
+        if self.verbose not in (True, False):
+            check_integer("verbose", self.verbose, low=0)
+
+    def _encode_target(self, y, **arguments):
+        if self.target_encoder_ is None:
+            raise ValueError("y was not given to fit, so that nothing is known of it; pass it to fit.")
+        if not len(y):
+            return _hidden(self.target_encoder_, 0)
+        return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
 
     def _build_process(self, learnt):
         from ._masked import MaskedProcess
@@ -380,11 +396,10 @@ class DiffusionGenerator(BaseEstimator):
         """Train the process' network; once more, with a lower rate, if that diverges."""
         from . import _training
 
-        n_rows = len(weight)
         for learning_rate in (self.learning_rate, self.learning_rate / 4):
             rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
             rows, held_out = (*process.arrays(encoded), weight), None
-            if self.early_stopping and n_rows >= _MIN_ROWS_TO_HOLD_OUT:
+            if self.early_stopping and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
                 rows, held_out = _training.hold_out(rows, self.validation_fraction, rng)
                 n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
                 held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
@@ -411,8 +426,8 @@ class DiffusionGenerator(BaseEstimator):
                         batch_size=batch_size,
                         l2=self.l2,
                         learning_rate=learning_rate,
-                        learning_rate_schedule=_rate_factor,
-                        n_iter_no_change=max(10, round(_PATIENCE * epochs)),
+                        learning_rate_schedule=_training.Annealing(),
+                        n_iter_no_change=_PATIENCE,
                         rng=rng,
                         watchers=watchers,
                         n_passes=n_passes,
@@ -467,12 +482,6 @@ def default_batch_size(n_rows):
 def default_epochs(n_rows):
     """Return the number of epochs of `n_rows` each."""
     return int(np.clip(3_000_000 / n_rows, 20, 1000))
-
-
-def _rate_factor(share, n_steps):
-    """Return the factor of the learning rate: a warm-up, then half a cosine."""
-    warm_up = min(1.0, (n_steps + 8) / _WARM_UP_STEPS)
-    return warm_up * (_LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * min(share, 1))) / 2)
 
 
 class _Joined:

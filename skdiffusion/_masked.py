@@ -11,8 +11,9 @@ from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, filled, grouped, normal_score, on
 from ._training import Draws, compiled
 from .networks import residual_features, residual_weights
 
-# Sines and cosines of a visible number's rank, at 1, 2, ... half waves over the column.
-_N_WAVES = 8
+# Sines and cosines of a visible number's rank, by the number of half waves over the column: the long ones
+# tell the network about trends, the short ones about neighbourhoods.
+_HALF_WAVES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
 
 # Width of the layer from which the density of a number inside its bin is read.
 _DETAIL_WIDTH = 32
@@ -176,7 +177,8 @@ class MaskedProcess:
         seed : int
             Source of the orders.
         n_orders : int, default=2
-            Orders for each row; every second one is the reverse of the one before.
+            Orders for each row, which depend on the seed and the row alone; every second one is the reverse of
+            the one before.
 
         Returns
         -------
@@ -190,17 +192,13 @@ class MaskedProcess:
         columns = np.arange(codes.shape[1])
         is_bin = (codes >= 0) & (self._tables["is_bin"][columns, codes] > 0)
         total = -np.log(np.where(is_bin, widths[columns, codes], 1)).sum(axis=1, dtype=float)
-        for chunk, start in enumerate(range(0, len(codes), N_CHUNK_ROWS)):
+        for start in range(0, len(codes), N_CHUNK_ROWS):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             full = filled(codes[rows]), filled(ranks[rows])
-            rng = np.random.default_rng([seed, chunk])
             for repeat in range(n_orders):
+                keys = _hashed(*full, np.random.default_rng([seed, repeat // 2]))
                 # A cell that comes early in an order comes late in its reverse: the two vary less together.
-                if repeat % 2:
-                    keys = -keys
-                else:
-                    keys = rng.random(full[0].shape)
-                order = np.argsort(keys, axis=1).astype(np.int32)
+                order = np.argsort(~keys if repeat % 2 else keys, axis=1).astype(np.int32)
                 loss = program.network.order_loss(*full, order)
                 total[rows] -= np.asarray(loss)[: rows.stop - start] / n_orders
         return total
@@ -280,7 +278,7 @@ class MaskedNetwork:
             seen = ops.take(visible, self._detailed, axis=1)
             blocks.append(seen * (2 * ranks - 1))
             column_ranks = ops.take(column_ranks, self._detailed, axis=1)
-            for n_half_waves in range(1, _N_WAVES + 1):
+            for n_half_waves in _HALF_WAVES:
                 angles = np.float32(np.pi * n_half_waves) * column_ranks
                 blocks += [seen * ops.sin(angles), seen * ops.cos(angles)]
         rates = self._architecture.dropout if draws else 0
@@ -399,7 +397,7 @@ def _initial_weights(architecture, frequencies, rng):
     """Draw the network's weights; with them it gives the training frequencies, whatever it sees."""
     widths = padded(np.array(architecture.n_codes))
     n_detailed = len(architecture.detailed)
-    n_inputs = widths.sum() + len(architecture.numeric) + n_detailed * (1 + 2 * _N_WAVES)
+    n_inputs = widths.sum() + len(architecture.numeric) + n_detailed * (1 + 2 * len(_HALF_WAVES))
     # Of the inputs, about one in each column's block is not zero.
     weights = residual_weights(n_inputs, architecture.hidden_layer_sizes, rng, n_active=len(widths))
     n_features = architecture.hidden_layer_sizes[-1]
@@ -440,6 +438,20 @@ def _categorical_draw(logits, draws):
     # Not argmax, which XLA does not vectorise on CPUs.
     is_largest = perturbed >= ops.max(perturbed, axis=1, keepdims=True)
     return ops.max(ops.where(is_largest, np.arange(logits.shape[1], dtype=np.int32), 0), axis=1)
+
+
+def _hashed(codes, ranks, rng):
+    """Return a random number for each cell that depends on its row and its column alone.
+
+    Rows are hashed by a linear function modulo 2**64, and its values mixed as in SplitMix64 (Steele, Lea &
+    Flood 2014, Fast Splittable Pseudorandom Number Generators).
+    """
+    cells = np.hstack([codes.astype(np.uint64), ranks.view(np.uint32).astype(np.uint64)])
+    of_row = cells @ rng.integers(2**64, size=cells.shape[1], dtype=np.uint64)
+    keys = of_row[:, None] + rng.integers(2**64, size=codes.shape[1], dtype=np.uint64)
+    keys = (keys ^ (keys >> 30)) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> 27)) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> 31)
 
 
 def _hidden_first(keys, hidden):

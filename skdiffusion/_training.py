@@ -292,9 +292,9 @@ def train(
     learning_rate : float
         Rate at the start.
 
-    learning_rate_schedule : {"constant", "plateau", "cosine"} or callable
-        How the rate falls. A callable maps the share of the training that is over, and the steps of the
-        optimizer so far, to a factor of `learning_rate`.
+    learning_rate_schedule : {"constant", "plateau", "cosine"} or Annealing
+        How the rate falls. `Annealing` also says when training ends: held-out rows then start the fall of the
+        rate, and the last weights are kept.
 
     n_iter_no_change : int
         Epochs without a better held-out loss after which training stops.
@@ -330,10 +330,11 @@ def train(
     rate.assign(learning_rate)
     result = TrainingResult(program.weights(), program.optimizer_state())
     average = _Average(averaging, result.weights) if averaging else None
+    annealing = learning_rate_schedule if isinstance(learning_rate_schedule, Annealing) else None
     plateau = _Plateau()
     best_loss, best_weights, n_worse = np.inf, None, 0
     first_seed = rng.integers(2**31)
-    start, n_rows_seen, timed_out = time.perf_counter(), 0, False
+    start, n_rows_seen = time.perf_counter(), 0
     try:
         for epoch in range(epochs):
             if learning_rate_schedule == "cosine":
@@ -344,10 +345,10 @@ def train(
             sums, n_seen = np.zeros(2), 0
             order = np.concatenate([rng.permutation(n_rows) for _ in range(n_passes)])
             for chunk, n_chunk_rows in _chunks((*arrays, weight), n_steps * batch_size, order):
-                if callable(learning_rate_schedule):
+                if annealing:
                     now = time.perf_counter()
                     share = max(n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start))
-                    rate.assign(learning_rate * learning_rate_schedule(share, n_rows_seen // batch_size))
+                    rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
                 seed = np.array([first_seed, n_rows_seen % 2**31], np.int32)
                 arguments = (np.int32(n_chunk_rows), np.float32(l2), seed, batch_size)
                 sums += np.asarray(program.train(chunk[:-1], chunk[-1], *arguments))
@@ -355,8 +356,8 @@ def train(
                 n_rows_seen += n_chunk_rows
                 if average:
                     average.update(program.weights(), -(-n_chunk_rows // batch_size))
-                if time.perf_counter() >= deadline:
-                    timed_out = True
+                over = time.perf_counter() >= deadline or (annealing is not None and share >= annealing.end)
+                if over:
                     break
             logs["loss"], logs["data_loss"] = (sums / n_seen).tolist()
             if held_out is not None:
@@ -367,7 +368,7 @@ def train(
             for name, value in logs.items():
                 if not np.isfinite(value):
                     raise FloatingPointError(f"{name} became {value} in epoch {epoch + 1}")
-            stop = timed_out
+            stop = over
             for watcher in watchers:
                 stop |= watcher.on_epoch_end(epoch, logs)
             weights = program.weights()
@@ -382,7 +383,10 @@ def train(
                 n_worse += 1
                 if logs["val_loss"] < best_loss:
                     best_loss, best_weights, n_worse = logs["val_loss"], result.weights, 0
-                stop = stop or n_worse >= n_iter_no_change
+                if annealing is None:
+                    stop = stop or n_worse >= n_iter_no_change
+                elif n_worse >= max(n_iter_no_change, annealing.PATIENCE * epoch):
+                    annealing.fall(share)
             if learning_rate_schedule == "plateau" and plateau.reached(logs.get("val_loss", logs["loss"])):
                 rate.assign(logs["learning_rate"] * _Plateau.FACTOR)
             if stop:
@@ -391,12 +395,39 @@ def train(
         if not result.history:
             raise
         result.interrupted = True
+    if annealing and not result.interrupted:
+        best_weights = None
     # A callback may put back weights of its own choice at the very end.
     program.set_weights(result.weights if best_weights is None else best_weights)
     for watcher in watchers:
         watcher.on_train_end()
     result.weights = program.weights()
     return result
+
+
+class Annealing:
+    """A learning rate that warms up, stays, and falls to zero in the last part of the training.
+
+    The fall begins in time for the planned end, or earlier, once the held-out loss no longer gets better: the
+    end is then moved so that the fall takes up the same share of the training.
+    """
+
+    WARM_UP_STEPS = 100
+    FALL = 0.3  # of the training
+    PATIENCE = 0.1  # of the epochs so far
+
+    def __init__(self):
+        self._start, self.end = 1 - self.FALL, 1.0
+
+    def fall(self, share):
+        """Let the rate fall from now on."""
+        if share < self._start:
+            self._start, self.end = share, share / (1 - self.FALL)
+
+    def factor(self, share, n_steps):
+        """Return the factor of the rate after a share of the planned training, and some steps."""
+        warm_up = min(1.0, (n_steps + 8) / self.WARM_UP_STEPS)
+        return warm_up * float(np.clip((self.end - share) / (self.end - self._start), 0.01, 1))
 
 
 class _Average:

@@ -33,7 +33,14 @@ except ImportError:  # scikit-learn < 1.9 has no callback protocol
         return method
 
 
-__all__ = ["CallbackSupportMixin", "KerasCallbacks", "ScikitLearnCallbacks", "VerboseLine", "rows_line", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "KerasCallbacks",
+    "ScikitLearnCallbacks",
+    "VerboseLine",
+    "rows_line",
+    "with_callbacks",
+]
 
 
 class VerboseLine:
