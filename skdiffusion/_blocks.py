@@ -93,7 +93,12 @@ class Blocks:
 
     def softmax(self, logits):
         """Return the probabilities of the codes."""
-        return self.join([ops.softmax(block, axis=2) for block in self.split(logits)])
+        return self.join(
+            [
+                ops.softmax(block, axis=2) if block.shape[2] > 1 else ops.ones_like(block)
+                for block in self.split(logits)
+            ]
+        )
 
     def one_hot(self, codes):
         """Return one-hot blocks, all zero for hidden cells."""

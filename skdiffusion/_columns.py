@@ -14,14 +14,14 @@ from ._grids import cast, difference, find_grid, interpolate, middle
 _ATOMS_ONLY = ((128, 10), (12, 3), (5, 1))
 # Else an atom has this share of the cells, this many cells, and this many times those of its neighbours.
 _MIN_SHARE, _MIN_CELLS, _TIMES_NEIGHBOURS, _N_NEIGHBOURS = 0.01, 10, 4, 4
-_ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 200, 20, 32
+_ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 5000, 20, 8
 _MAX_KNOTS = 10_000
 _MAX_CODES, _MIN_CODES, _ROWS_PER_CODE = 1000, 20, 10
 
 
 def automatic_n_bins(n_cells):
     """Return how many bins a numeric column gets for its cells that are no atoms."""
-    return int(np.clip(n_cells // _ROWS_PER_BIN, 2, _MAX_BINS))
+    return int(np.clip(round(n_cells / _ROWS_PER_BIN), 1, _MAX_BINS))
 
 
 def automatic_max_categories(n_samples):

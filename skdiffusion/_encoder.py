@@ -52,7 +52,7 @@ class TableEncoder(BaseEstimator):
     ----------
     n_bins : "auto" or int, default="auto"
         Number of quantile bins of a numeric column, for the cells that are no atoms. "auto" is 1 bin for each
-        200 of them, from 2 to 32. Bins end at atoms and have at least 20 rows if they can, so that there may
+        5000 of them, from 1 to 8. Bins end at atoms and have at least 20 rows if they can, so that there may
         be fewer or, with many atoms, more.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns to encode as categories, as a mask, indices or names. Columns that are not numbers, dates or
@@ -181,7 +181,8 @@ class TableEncoder(BaseEstimator):
         X : DataFrame or array-like of shape (n_samples, n_columns)
             Table with the columns of the training table. One whose cells are all missing may have any dtype.
         unseen : {"error", "missing"}, default="error"
-            What to do with a category that training did not have. "missing" gives it the code -1.
+            What to do with a category, or a missing cell, that training did not have. "missing" gives it the
+            code -1.
         holes : bool, default=False
             Whether a missing cell gets the code -1, rather than that of missing cells in training.
 
@@ -193,8 +194,8 @@ class TableEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If X has other columns than the training table, infinite values, unseen categories (with "error"),
-            or missing cells in a column that had none in training (without `holes`).
+            If X has other columns than the training table, or infinite values; with "error" also if it has
+            unseen categories, or missing cells in a column that had none in training (without `holes`).
         """
         check_is_fitted(self)
         check_option("unseen", unseen, ("error", "missing"))
@@ -221,12 +222,13 @@ class TableEncoder(BaseEstimator):
                         'rows that have them, or replace them; unseen="missing" gives them the code -1.'
                     )
             if column.missing.any():
-                if not (learnt.has_missing or holes):
+                if not (learnt.has_missing or holes or unseen == "missing"):
                     raise ValueError(
                         f"column {name!r} has missing cells, first in row {column.missing.argmax()}, and had "
                         "none in training: fill them, or fit with rows that have some."
                     )
-                codes[column.missing, index] = -1 if holes else learnt.n_values
+                is_code = learnt.has_missing and not holes
+                codes[column.missing, index] = learnt.n_values if is_code else -1
         return EncodedTable(codes, low, high)
 
     def decode(self, codes, ranks, rng):
@@ -259,6 +261,8 @@ class TableEncoder(BaseEstimator):
             )
         if len(codes) and (codes.min() < 0 or (codes.max(axis=0) >= self.n_codes_).any()):
             raise ValueError("codes must lie between 0 and n_codes_ - 1 in each column.")
+        # A source for each column: its first draws are the same however many rows there are.
+        sources = np.random.SeedSequence(int(rng.random() * 2**53)).spawn(len(self.columns_))
         columns, detail = [], 0
         for index, learnt in enumerate(self.columns_):
             if self.numeric_[index]:
@@ -268,7 +272,8 @@ class TableEncoder(BaseEstimator):
                 columns.append(Column(values, missing, hole=learnt.hole))
                 detail += learnt.is_detailed
             else:
-                positions, missing = learnt.decode(codes[:, index], rng)
+                source = np.random.default_rng(sources[index])
+                positions, missing = learnt.decode(codes[:, index], source)
                 columns.append(Column(positions, missing, learnt.categories, learnt.hole))
         return assemble(columns, self.template_)
 

@@ -17,13 +17,17 @@ from ._watchers import VerboseLine, rows_line
 __all__ = ["DiffusionGenerator"]
 
 _AVERAGING = 0.9995
-_PATIENCE = 5  # epochs, at least
+_N_SAMPLING_STEPS = 20
+_PATIENCE = 10  # epochs, at least
 
 # Fewer rows than this are all trained on.
 _MIN_ROWS_TO_HOLD_OUT = 20
 
 # Held-out rows are repeated with other draws until there are this many, so that their loss is steady.
 _N_HELD_OUT_DRAWS = 8192
+
+# Rows that the network sees in all, unless training ends earlier.
+_N_ROWS_SEEN = 6_000_000
 
 # Optimizer steps in an epoch, at least: a small table is passed more often.
 _MIN_STEPS_AN_EPOCH = 32
@@ -41,7 +45,8 @@ class DiffusionGenerator(BaseEstimator):
         How rows are corrupted and restored. "masked" hides cells and reveals them again, one by one.
         "gaussian" adds noise to all cells at once and takes it away step by step.
     n_bins : "auto" or int, default="auto"
-        Number of quantile bins of a numeric column, for the cells that are no atoms.
+        Number of quantile bins of a numeric column, for the cells that are no atoms. "auto" is 1 bin for each
+        5000 of them, from 1 to 8.
     categorical_features : "from_dtype", None or array-like, default="from_dtype"
         Columns to treat as categories, as a mask, indices or names. Columns that are not numbers, dates or
         durations are categorical in any case.
@@ -213,7 +218,7 @@ class DiffusionGenerator(BaseEstimator):
             learnt["target_encoder_"] = TableEncoder(
                 n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
             ).fit(y, weight)
-        learnt["_n_rows"] = len(weight)
+        learnt["_n_rows"], learnt["_form"] = len(weight), self.process
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt)
         result = self._train(process, encoded, (weight / weight.mean()).astype(np.float32), started)
@@ -274,7 +279,9 @@ class DiffusionGenerator(BaseEstimator):
         name = f"{type(self).__name__}.sample"
         on_rows = rows_line(name, len(encoded.codes)) if self.verbose > 0 else None
         with self._program() as program:
-            codes, ranks = self.process_.sample(program, encoded, seed, holes=True, on_rows=on_rows)
+            codes, ranks = self.process_.sample(
+                program, encoded, seed, holes=True, on_rows=on_rows, **self._sampling_arguments()
+            )
         n_columns, n_detailed = len(self.encoder_.n_codes_), len(self.encoder_.detailed_)
         rng = np.random.default_rng(seed)
         table = self.encoder_.decode(codes[:, :n_columns], ranks[:, :n_detailed], rng)
@@ -384,13 +391,15 @@ class DiffusionGenerator(BaseEstimator):
         return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
 
     def _build_process(self, learnt):
+        from ._gaussian import GaussianProcess
         from ._masked import MaskedProcess
 
         encoder, n_rows = learnt["encoder_"], learnt["_n_rows"]
         if learnt["target_encoder_"]:
             encoder = _Joined(encoder, learnt["target_encoder_"])
-        dropout = default_dropout(n_rows) if self.dropout == "auto" else self.dropout
-        return MaskedProcess(encoder, hidden_layer_sizes=self.hidden_layer_sizes, dropout=dropout)
+        dropout = automatic_dropout(n_rows) if self.dropout == "auto" else self.dropout
+        process = {"masked": MaskedProcess, "gaussian": GaussianProcess}[self.process]
+        return process(encoder, hidden_layer_sizes=self.hidden_layer_sizes, dropout=dropout)
 
     def _train(self, process, encoded, weight, started):
         """Train the process' network; once more, with a lower rate, if that diverges."""
@@ -404,10 +413,10 @@ class DiffusionGenerator(BaseEstimator):
                 n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
                 held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
             n_rows = len(rows[-1])
-            batch_size = default_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
+            batch_size = automatic_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
             batch_size = min(batch_size, 2 ** (n_rows - 1).bit_length())
             n_passes = -(-_MIN_STEPS_AN_EPOCH * batch_size // n_rows)
-            epochs = default_epochs(n_rows * n_passes) if self.epochs == "auto" else self.epochs
+            epochs = automatic_epochs(n_rows * n_passes) if self.epochs == "auto" else self.epochs
             deadline = np.inf if self.max_time is None else started + self.max_time
             watchers = [VerboseLine(type(self).__name__, epochs)] if self.verbose > 0 else []
             with _training.borrow(
@@ -450,6 +459,12 @@ class DiffusionGenerator(BaseEstimator):
             f"Training diverged twice: {diverged}. Lower learning_rate (now {self.learning_rate!r})."
         ) from diverged
 
+    def _sampling_arguments(self):
+        if self._form == "masked":
+            return {}
+        n_steps = _N_SAMPLING_STEPS if self.n_sampling_steps == "auto" else self.n_sampling_steps
+        return {"sampler": self.sampler, "n_sampling_steps": n_steps}
+
     @contextmanager
     def _program(self):
         """Lend a program that holds the fitted weights."""
@@ -469,19 +484,19 @@ class DiffusionGenerator(BaseEstimator):
         return tags
 
 
-def default_dropout(n_rows):
-    """Return the dropout for a number of rows."""
-    return 0.1
+def automatic_dropout(n_rows):
+    """Return the dropout for a number of rows: fewer rows are sooner known by heart."""
+    return float(np.clip(0.1 * np.sqrt(32_000 / n_rows), 0.02, 0.4).round(2))
 
 
-def default_batch_size(n_rows):
-    """Return the batch size for a number of rows: about 64 steps to a pass, from 64 to 512 rows."""
-    return int(2 ** np.clip(np.round(np.log2(n_rows / 64)), 6, 9))
+def automatic_batch_size(n_rows):
+    """Return the batch size for a number of rows: about 20 steps in a pass, of 64 to 512 rows."""
+    return int(2 ** np.clip(np.round(np.log2(n_rows / 20)), 6, 9))
 
 
-def default_epochs(n_rows):
-    """Return the number of epochs of `n_rows` each."""
-    return int(np.clip(3_000_000 / n_rows, 20, 1000))
+def automatic_epochs(n_rows):
+    """Return the number of epochs, of `n_rows` each, after which training ends at the latest."""
+    return int(np.clip(_N_ROWS_SEEN / n_rows, 10, 500))
 
 
 class _Joined:

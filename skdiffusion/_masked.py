@@ -19,7 +19,7 @@ _HALF_WAVES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
 _DETAIL_WIDTH = 32
 
 # Normal components of that density.
-_N_COMPONENTS = 8
+_N_COMPONENTS = 12
 
 _LOG_SCALE_LIMITS = -6.0, 2.0
 

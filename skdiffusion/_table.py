@@ -619,14 +619,40 @@ def _namespace(series):
     return nw.from_native(series, series_only=True).implementation.to_native_namespace()
 
 
-def as_one_column(y):
-    """Return a Series as a DataFrame of one column, and any other flat sequence as an ndarray of one."""
+def as_one_column(y, like=None):
+    """Return a Series as a DataFrame of one column, and any other flat sequence as an ndarray of one.
+
+    With `like`, a table of one column, the container and the name are those of that table.
+    """
     if nw.dependencies.is_into_series(y):
-        return y.to_frame()
+        # Without a name it is to be without one again.
+        table = y.to_frame(y.name)
+        if like is None:
+            return table
+        if not is_frame(like):
+            return y.to_numpy()[:, None]
+        table = in_container_of(like, table)
+        if hasattr(table, "iloc"):
+            return table.set_axis(like.columns, axis=1)
+        return table.rename(dict(zip(table.columns, like.columns, strict=True)))
     y = np.asarray(y)
     if y.ndim != 1:
         raise ValueError(f"y must be flat, with a class or number for each row, got shape {y.shape}")
-    return y[:, None]
+    if like is None or not is_frame(like):
+        return y[:, None]
+    namespace = _frame(like).implementation.to_native_namespace()
+    return namespace.DataFrame({like.columns[0]: y.tolist() if y.dtype.kind == "O" else y})
+
+
+def holds_classes(table):
+    """Tell whether a table of one column holds classes: cells that are no numbers, or whole ones."""
+    if not number_mask(table, None)[0]:
+        return True
+    if columns_of_times(table) if is_frame(table) else table.dtype.kind in "mM":
+        return False
+    column = read_numbers(table, 0, table)
+    present = column.values[~column.missing]
+    return bool((present == np.round(present)).all() and np.isfinite(present).all())
 
 
 def only_column(table):

@@ -289,7 +289,7 @@ def test_a_column_of_few_values_has_atoms_only():
 def test_one_common_value_does_not_make_atoms_of_rare_ones():
     values = np.append(np.zeros(900), np.arange(1, 91))
     encoder, _ = column(values)
-    assert encoder.is_bin_[0].tolist() == [False, True, True]
+    assert encoder.is_bin_[0].tolist() == [False, True]
     encoder, _ = column(np.append(values, np.repeat(np.arange(1, 91), 10)))
     assert encoder.n_codes_.tolist() == [91]
 
@@ -298,10 +298,10 @@ def test_many_values_of_few_rows_each_are_binned():
     values = np.round(rng().normal(40, 4, 344), 1)
     assert len(np.unique(values)) > 90
     encoder, _ = column(values)
-    assert encoder.n_codes_.tolist() == [2]
+    assert encoder.n_codes_.tolist() == [1]
 
 
-@pytest.mark.parametrize(("n_samples", "n_bins"), [(300, 2), (2000, 10), (20_000, 32)])
+@pytest.mark.parametrize(("n_samples", "n_bins"), [(300, 1), (10_000, 2), (60_000, 8)])
 def test_automatic_number_of_bins(n_samples, n_bins):
     encoder, _ = column(rng().normal(size=n_samples))
     assert encoder.n_codes_.tolist() == [n_bins]
@@ -553,7 +553,7 @@ def test_a_column_of_integers_with_holes_may_have_become_one_of_floats():
     new = pd.DataFrame({"a": [None, 2.0**53 + 4], "b": [pd.Timestamp("2020-01-03"), None]})
     codes, low, _ = encoder.encode(new, holes=True)
     assert_array_equal(codes, [[-1, 0], [0, -1]])
-    assert encoder.decode(np.abs(codes), low, rng()).iloc[0, 1] == pd.Timestamp("2020-01-03")
+    assert encoder.decode(np.maximum(codes, 0), low, rng()).iloc[0, 1] == pd.Timestamp("2020-01-03")
 
 
 def test_units_of_time_are_converted():
