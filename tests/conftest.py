@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -50,3 +52,20 @@ def fresh_pool(monkeypatch):
     from skdiffusion import _training
 
     monkeypatch.setattr(_training, "borrow", _training._Pool(4).borrow)
+
+
+@pytest.fixture(scope="module")
+def uncompiled():
+    """Run networks as plain graphs: a module that makes many of them would mostly compile."""
+    import tensorflow as tf
+
+    from skdiffusion import _gaussian, _masked, _training
+
+    def graph(function):
+        return tf.function(partial(function), autograph=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_training, _masked, _gaussian):
+            patch.setattr(module, "compiled", graph)
+        patch.setattr(_training, "borrow", _training._Pool(64).borrow)
+        yield

@@ -20,6 +20,7 @@ MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 # Which of our modules a module may import.
 ALLOWED = {
     "__init__": set(),
+    "_blocks": set(),
     "_checks": set(),
     "_columns": {"_grids"},
     "_encoder": {"_checks", "_columns", "_table"},
@@ -37,10 +38,13 @@ ALLOWED = {
     "schedules": {"_checks"},
     "_noiser": {"_checks", "_table", "schedules"},
     "_training": {"networks"},
+    "_masked": {"_blocks", "_training", "networks"},
+    "_gaussian": {"_blocks", "_training", "networks", "samplers", "schedules"},
+    "_generator": {"_checks", "_encoder", "_gaussian", "_masked", "_table", "_training", "_watchers"},
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}
-KERAS_MODULES = {"_regressor", "_training", "_watchers", "networks"}
+KERAS_MODULES = {"_blocks", "_gaussian", "_masked", "_regressor", "_training", "_watchers", "networks"}
 
 
 def imports(module):
