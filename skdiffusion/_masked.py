@@ -51,8 +51,8 @@ class MaskedProcess:
 
     Parameters
     ----------
-    encoder : TableEncoder or JoinedEncoder
-        Fitted.
+    encoder : TableEncoder
+        Fitted; or two of them side by side.
     hidden_layer_sizes : tuple of int
         Widths of the network's layers.
     dropout : float
@@ -177,8 +177,8 @@ class MaskedProcess:
         seed : int
             Source of the orders.
         n_orders : int, default=2
-            Orders for each row, which depend on the seed and the row alone; every second one is the reverse of
-            the one before.
+            Orders for each row, which depend on the seed and the row alone; every second one is the reverse
+            of the one before.
 
         Returns
         -------

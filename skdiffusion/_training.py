@@ -414,7 +414,7 @@ class Annealing:
 
     WARM_UP_STEPS = 100
     FALL = 0.3  # of the training
-    PATIENCE = 0.25  # of the epochs so far
+    PATIENCE = 0.15  # of the epochs so far
 
     def __init__(self):
         self._start, self.end = 1 - self.FALL, 1.0
