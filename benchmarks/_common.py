@@ -52,6 +52,25 @@ def in_fresh_process(script, *arguments):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peak_memory():
+    """Return the largest resident memory that this process had so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not getrusage, where a child starts from its parent's peak.
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) / 2**10
+    import resource
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def decimals(column):
+    """Return the largest number of decimals of a pandas column's numbers, up to 9."""
+    values = np.unique(column.dropna())
+    return next((n for n in range(9) if np.array_equal(values, np.round(values, n))), 9)
+
+
 def medians(runs):
     """Median of each entry over a list of dicts of numbers."""
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
