@@ -1,4 +1,4 @@
-"""The whole job on scikit-learn's digits: noise, learn to denoise, tune, compare, draw.
+"""The whole job on tables that scikit-learn ships: denoise digits, generate rows, compare, draw.
 
 Run it as ``python -m skdiffusion``.
 """
@@ -16,7 +16,7 @@ NOISE_LEVEL, N_STEPS = 0.05, 25  # a random walk of total standard deviation 0.0
 
 
 def main(arguments=None):
-    """Run the demo and return the mean squared error of each method on held-out digits.
+    """Run the demo and return what it measured.
 
     Parameters
     ----------
@@ -26,20 +26,44 @@ def main(arguments=None):
     Returns
     -------
     errors : dict of str to float
-        Mean squared error by method, pixels scaled to [0, 1].
+        Of each method of denoising, the mean squared error on held-out digits, pixels scaled to [0, 1].
+    evaluation : skdiffusion.metrics.Evaluation
+        How good the generated rows are.
 
     Examples
     --------
     >>> from skdiffusion.__main__ import main
-    >>> errors = main(["--output", "digits.png"])  # doctest: +SKIP
+    >>> errors, evaluation = main(["--output", "pictures"])  # doctest: +SKIP
     """
     parser = argparse.ArgumentParser(prog="python -m skdiffusion", description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default="skdiffusion_demo.png", help="picture to save")
-    output = parser.parse_args(arguments).output
+    parser.add_argument("--output", type=Path, default="skdiffusion_demo", help="folder for the pictures")
+    folder = parser.parse_args(arguments).output
+    folder.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     print("Loading TensorFlow ...", flush=True)
     _import_tensorflow_quietly()
 
+    print("\nDenoise\n=======\n")
+    errors = denoise_digits(folder / "digits.png")
+    print("\nGenerate\n========\n")
+    evaluation = generate_tumours(folder / "generated.png")
+    print(f"\nAll in {time.perf_counter() - start:.0f} s.")
+    return errors, evaluation
+
+
+def denoise_digits(picture):
+    """Compare methods of denoising on held-out digits, and save a picture of some of them.
+
+    Parameters
+    ----------
+    picture : Path
+        File to save.
+
+    Returns
+    -------
+    errors : dict of str to float
+        Mean squared error by method.
+    """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
     from sklearn.preprocessing import MinMaxScaler
@@ -66,9 +90,46 @@ def main(arguments=None):
         print(f"{name:<44}{errors[name]:>15.5f}{time.perf_counter() - began:>9.1f}", flush=True)
     print("\nError: mean squared difference to the clean pixels. Seconds: tuning, fit and prediction.")
 
-    _draw(output, {"noisy": noisy_test, "denoised": denoised, "clean": test})
-    print(f"Picture: {output.resolve()}\nAll in {time.perf_counter() - start:.0f} s.")
+    _draw_digits(picture, {"noisy": noisy_test, "denoised": denoised, "clean": test})
+    print(f"Picture: {picture.resolve()}")
     return errors
+
+
+def generate_tumours(picture):
+    """Generate rows of the breast cancer table, compare them with real ones, and save a picture of both.
+
+    Parameters
+    ----------
+    picture : Path
+        File to save.
+
+    Returns
+    -------
+    evaluation : skdiffusion.metrics.Evaluation
+        Metrics of the generated rows.
+    """
+    from sklearn.datasets import load_breast_cancer
+    from sklearn.model_selection import train_test_split
+
+    from skdiffusion import DiffusionGenerator
+    from skdiffusion.metrics import evaluate
+
+    data = load_breast_cancer()
+    X, X_held_out, y, y_held_out = train_test_split(
+        data.data, data.target, test_size=0.4, stratify=data.target, random_state=0
+    )
+    print(f"{len(X)} tumours to learn from, {len(X_held_out)} held out; {X.shape[1]} numbers and a class.\n")
+    generator = DiffusionGenerator(verbose=1, random_state=0).fit(X, y)
+    X_new, y_new = generator.sample(len(X), random_state=0)
+
+    real, synthetic = np.column_stack([X, y]), np.column_stack([X_new, y_new])
+    held_out, last = np.column_stack([X_held_out, y_held_out]), X.shape[1]
+    evaluation = evaluate(real, synthetic, held_out, target=last, categorical_features=[last], random_state=0)
+    print(f"\n{evaluation}\n\nIdeal: about what fresh real rows get.")
+
+    _draw_tables(picture, {"real": real, "synthetic": synthetic}, [*data.feature_names, "class"])
+    print(f"Picture: {picture.resolve()}")
+    return evaluation
 
 
 def _import_tensorflow_quietly():
@@ -139,24 +200,49 @@ def _tuned(noisy, clean, noisy_test):
     return search.predict(noisy_test)
 
 
-def _draw(output, rows, n_digits=10):
+def _draw_digits(picture, rows, n_digits=10):
     """Save the first digits of each kind of rows, one kind below the other."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError("The demo needs matplotlib; try: pip install 'skdiffusion[plot]'") from None
-
-    figure = Figure(figsize=(n_digits * 0.8, len(rows) * 0.9), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
+    figure = _figure(n_digits * 0.8, len(rows) * 0.9)
     axes = figure.subplots(len(rows), n_digits)
     for row, (name, images) in zip(axes, rows.items(), strict=True):
         for axis, image in zip(row, images, strict=False):
             axis.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(name)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output)
+    figure.savefig(picture)
+
+
+def _draw_tables(picture, tables, names, shown=(0, 1, 6, 27)):
+    """Save histograms of the shown columns of two tables, and the correlations of all, side by side."""
+    figure = _figure(9, 6.2)
+    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
+    for axis, column in zip(above.subplots(1, len(shown)), shown, strict=True):
+        edges = np.histogram_bin_edges(np.concatenate([table[:, column] for table in tables.values()]), 24)
+        styles = [{"color": "0.2", "histtype": "step"}, {"color": "tab:orange", "alpha": 0.6}]
+        for (name, table), style in zip(tables.items(), styles, strict=True):
+            axis.hist(table[:, column], edges, label=name, **style)
+        axis.set(xlabel=names[column], yticks=[])
+    above.axes[0].set_ylabel("rows")
+    above.axes[-1].legend(frameon=False)
+
+    axes = below.subplots(1, len(tables))
+    for axis, (name, table) in zip(axes, tables.items(), strict=True):
+        image = axis.imshow(np.corrcoef(table.T), cmap="RdBu_r", vmin=-1, vmax=1)
+        axis.set(title=name, xlabel=f"all {len(names)} columns", xticks=[], yticks=[])
+    below.colorbar(image, ax=axes, label="correlation", ticks=[-1, -0.5, 0, 0.5, 1])
+    figure.savefig(picture)
+
+
+def _figure(width, height):
+    """Return a figure that needs no window."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError("The demo needs matplotlib; try: pip install 'skdiffusion[plot]'") from None
+    figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
+    FigureCanvasAgg(figure)
+    return figure
 
 
 if __name__ == "__main__":
