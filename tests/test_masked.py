@@ -413,6 +413,24 @@ def test_row_loss_takes_ranks_from_their_intervals(numbers):
     assert abs(means[0] - means[1]) < norm.isf(SIGNIFICANCE / 2) * np.hypot(*errors)
 
 
+def test_given_cells_come_back_as_they_were():
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, 300))
+    x[:180], z[:60] = np.repeat([-1, 0, 1], 60), np.nan
+    table = pd.DataFrame({"x": x, "y": rng.normal(size=300), "z": z})
+    model = make_model(table, spread=0.1, n_bins=1)
+    # The network's order is not its own inverse.
+    assert_array_equal(model.places, [2, 0, 1])
+    encoded = model.encoder.encode(table)
+    for hidden in ([], [0], [1, 2]):
+        codes = encoded.codes.copy()
+        codes[:, hidden] = -1
+        given = [column for column in range(3) if column not in hidden]
+        drawn = model.process.sample(model.program, encoded._replace(codes=codes), 0, holes=True)
+        assert_array_equal(drawn[0][:, given], encoded.codes[:, given])
+        assert_array_equal(drawn[1][:, given], (encoded.low + encoded.high)[:, given] / 2)
+
+
 # The start
 
 
