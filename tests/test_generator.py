@@ -139,7 +139,7 @@ def pandas_table():
             "boolean": holes(with_holes(codes == 0), "boolean"),
             "ordered": pd.Categorical(words, ["low", "mid", "unused", "high"], ordered=True),
             "category": pd.Categorical.from_codes(np.where(codes == 2, -1, codes), ["z", "a", "m"]),
-            "object": np.where(codes == 0, None, words),
+            "object": pd.Series(np.where(codes == 0, None, words), dtype=object),
             "string": pd.array(words, "string"),
             "string[pyarrow]": pd.array(words, "string[pyarrow]"),
             "int64[pyarrow]": holes(with_holes(codes), "int64[pyarrow]"),
@@ -152,7 +152,7 @@ def pandas_table():
 
 def polars_table():
     table = pandas_table()
-    words = table["object"].tolist()
+    words = [word if isinstance(word, str) else None for word in table["object"]]
     return pl.DataFrame(
         {
             "Float64": table["with holes"].tolist(),
