@@ -547,7 +547,8 @@ def _pandas_cells(column, dtype, *, pd):
     if column.categories is not None:
         holes = [column.hole] * bool(missing.any())  # which not every dtype can hold
         cells = pd.Series(_objects([*column.categories, *holes]), dtype=dtype).array
-        return cells.take(np.where(missing, len(column.categories), column.values))
+        cells = cells.take(np.where(missing, len(column.categories), column.values))
+        return pd.Series(cells, dtype=dtype, copy=False)
     if hasattr(dtype, "tz"):
         cells = _with_nat(column.values, missing, f"M8[{dtype.unit}]")
         return pd.DatetimeIndex(cells).tz_localize("UTC").tz_convert(dtype.tz).array

@@ -800,7 +800,7 @@ def test_wrong_tables_are_named(X, error, message):
         ),
         (TABLE.assign(b=["x", None] * 25), "column 'b' has missing cells, first in row 1"),
         (TABLE.assign(a=np.inf), "X contains infinity, first in column 'a', row 0"),
-        (TABLE.assign(a="x"), "column 'a' has dtype object and had float64 in training: convert it"),
+        (TABLE.assign(a="x"), "column 'a' has dtype (object|str) and had float64 in training: convert it"),
         (TABLE[["b", "a"]], "feature names should match"),
         (TABLE[["a"]], "feature names should match"),
         (TABLE.rename(columns={"a": "z"}), "feature names should match"),
