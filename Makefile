@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[plot,test]'
 	@touch $@
 
-demo: $(STAMP)  ## denoise scikit-learn's digits: fit, tune, compare, save a picture (under two minutes)
+demo: $(STAMP)  ## denoise digits and generate a table: fit, tune, compare, save pictures (under two minutes)
 	$(BIN)/python -m skdiffusion
 
 test: $(STAMP)  ## run the tests
