@@ -27,10 +27,10 @@ _MIN_ROWS_TO_HOLD_OUT = 20
 _N_HELD_OUT_DRAWS = 8192
 
 # Rows that the network sees in all, unless training ends earlier.
-_N_ROWS_SEEN = 6_000_000
+_N_ROWS_SEEN = 15_000_000
 
 # Optimizer steps in an epoch, at least: a small table is passed more often.
-_MIN_STEPS_AN_EPOCH = 32
+_MIN_STEPS_AN_EPOCH = 16
 
 
 class DiffusionGenerator(BaseEstimator):
@@ -57,8 +57,9 @@ class DiffusionGenerator(BaseEstimator):
         Categories of fewer rows, or of a smaller share of the rows, share that code too.
     hidden_layer_sizes : tuple of int, default=(256, 256, 256)
         Width of each residual block of the network.
-    l2 : float, default=0.0
-        Factor of the sum of squared kernel weights that is added to the loss.
+    l2 : "auto" or float, default="auto"
+        Factor of the sum of squared kernel weights that is added to the loss. "auto" is 3 by the number of
+        rows.
     dropout : "auto" or float, default="auto"
         Share of units dropped in each block while training. "auto" depends on the number of rows.
     learning_rate : float, default=2e-3
@@ -145,7 +146,7 @@ class DiffusionGenerator(BaseEstimator):
         max_categories="auto",
         min_frequency=None,
         hidden_layer_sizes=(256, 256, 256),
-        l2=0.0,
+        l2="auto",
         dropout="auto",
         learning_rate=2e-3,
         batch_size="auto",
@@ -372,11 +373,12 @@ class DiffusionGenerator(BaseEstimator):
             )
         for size in sizes:
             check_integer("each of hidden_layer_sizes", size, low=1)
-        check_real("l2", self.l2, low=0)
-        if not isinstance(self.dropout, str):
-            check_real("dropout", self.dropout, low=0, high=1, open_high=True)
-        else:
-            check_option("dropout", self.dropout, ("auto",))
+        for name, limits in {"l2": {}, "dropout": {"high": 1, "open_high": True}}.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
+                check_option(name, value, ("auto",))
+            else:
+                check_real(name, value, low=0, **limits)
         check_real("learning_rate", self.learning_rate, low=0, open_low=True)
         for name in ("batch_size", "epochs", "n_sampling_steps"):
             value = getattr(self, name)
@@ -429,7 +431,7 @@ class DiffusionGenerator(BaseEstimator):
             n_passes = -(-_MIN_STEPS_AN_EPOCH * batch_size // n_rows)
             epochs = automatic_epochs(n_rows * n_passes) if self.epochs == "auto" else self.epochs
             deadline = np.inf if self.max_time is None else started + self.max_time
-            watchers = [VerboseLine(type(self).__name__, epochs)] if self.verbose > 0 else []
+            watchers = [VerboseLine(type(self).__name__, epochs, deadline)] if self.verbose > 0 else []
             with _training.borrow(
                 process.architecture, lambda: _training.Program(process.build())
             ) as program:
@@ -444,7 +446,7 @@ class DiffusionGenerator(BaseEstimator):
                         held_out=held_out,
                         epochs=epochs,
                         batch_size=batch_size,
-                        l2=self.l2,
+                        l2=automatic_l2(len(weight)) if self.l2 == "auto" else self.l2,
                         learning_rate=learning_rate,
                         learning_rate_schedule=_training.Annealing(),
                         n_iter_no_change=_PATIENCE,
@@ -500,6 +502,11 @@ def automatic_dropout(n_rows):
     return float(np.clip(0.1 * np.sqrt(32_000 / n_rows), 0.02, 0.4).round(2))
 
 
+def automatic_l2(n_rows):
+    """Return the l2 for a number of rows: as for normal weights with a variance of 1/6."""
+    return 3 / n_rows
+
+
 def automatic_batch_size(n_rows):
     """Return the batch size for a number of rows: about 20 steps in a pass, of 64 to 512 rows."""
     return int(2 ** np.clip(np.round(np.log2(n_rows / 20)), 6, 9))
@@ -507,7 +514,7 @@ def automatic_batch_size(n_rows):
 
 def automatic_epochs(n_rows):
     """Return the number of epochs, of `n_rows` each, after which training ends at the latest."""
-    return int(np.clip(_N_ROWS_SEEN / n_rows, 10, 500))
+    return int(np.clip(_N_ROWS_SEEN / n_rows, 10, 1000))
 
 
 class _Joined:

@@ -334,7 +334,7 @@ def train(
     plateau = _Plateau()
     best_loss, best_weights, n_worse = np.inf, None, 0
     first_seed = rng.integers(2**31)
-    start, n_rows_seen = time.perf_counter(), 0
+    start, n_rows_seen, share = time.perf_counter(), 0, 0.0  # and the share of the planned training
     try:
         for epoch in range(epochs):
             if learning_rate_schedule == "cosine":
@@ -346,8 +346,6 @@ def train(
             order = np.concatenate([rng.permutation(n_rows) for _ in range(n_passes)])
             for chunk, n_chunk_rows in _chunks((*arrays, weight), n_steps * batch_size, order):
                 if annealing:
-                    now = time.perf_counter()
-                    share = max(n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start))
                     rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
                 seed = np.array([first_seed, n_rows_seen % 2**31], np.int32)
                 arguments = (np.int32(n_chunk_rows), np.float32(l2), seed, batch_size)
@@ -356,7 +354,9 @@ def train(
                 n_rows_seen += n_chunk_rows
                 if average:
                     average.update(program.weights(), -(-n_chunk_rows // batch_size))
-                over = time.perf_counter() >= deadline or (annealing is not None and share >= annealing.end)
+                now = time.perf_counter()
+                share = max(n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start))
+                over = now >= deadline or (annealing is not None and share >= annealing.end)
                 if over:
                     break
             logs["loss"], logs["data_loss"] = (sums / n_seen).tolist()
@@ -383,10 +383,17 @@ def train(
                 n_worse += 1
                 if logs["val_loss"] < best_loss:
                     best_loss, best_weights, n_worse = logs["val_loss"], result.weights, 0
+                    best_state = weights, result.optimizer_state, share
                 if annealing is None:
                     stop = stop or n_worse >= n_iter_no_change
-                elif n_worse >= max(n_iter_no_change, annealing.PATIENCE * epoch):
-                    annealing.fall(share)
+                elif not annealing.falls and (
+                    share >= annealing.start or n_worse >= max(n_iter_no_change, annealing.PATIENCE * epoch)
+                ):
+                    program.set_weights(best_state[0])
+                    program.set_optimizer_state(best_state[1])
+                    if average:
+                        average.weights = best_weights
+                    annealing.fall(share, best_state[2])
             if learning_rate_schedule == "plateau" and plateau.reached(logs.get("val_loss", logs["loss"])):
                 rate.assign(logs["learning_rate"] * _Plateau.FACTOR)
             if stop:
@@ -395,8 +402,9 @@ def train(
         if not result.history:
             raise
         result.interrupted = True
-    if annealing and not result.interrupted:
-        best_weights = None
+    if annealing and best_weights is not None and not result.interrupted:
+        worse = result.history["val_loss"][-1] - best_loss
+        best_weights = best_weights if worse > annealing.TOLERANCE else None
     # A callback may put back weights of its own choice at the very end.
     program.set_weights(result.weights if best_weights is None else best_weights)
     for watcher in watchers:
@@ -408,26 +416,28 @@ def train(
 class Annealing:
     """A learning rate that warms up, stays, and falls to zero in the last part of the training.
 
-    The fall begins in time for the planned end, or earlier, once the held-out loss no longer gets better: the
-    end is then moved so that the fall takes up the same share of the training.
+    The fall begins in time for the planned end, or earlier, once the held-out loss no longer gets better.
+    With held-out rows it starts from the best epoch so far, and takes up the same share of the training that
+    led there.
     """
 
     WARM_UP_STEPS = 100
     FALL = 0.3  # of the training
-    PATIENCE = 0.15  # of the epochs so far
+    PATIENCE = 0.4  # of the epochs so far
+    TOLERANCE = 0.25  # above the best held-out loss; beyond it the best weights are kept, not the last
 
     def __init__(self):
-        self._start, self.end = 1 - self.FALL, 1.0
+        self.start, self.end, self.falls = 1 - self.FALL, 1.0, False
 
-    def fall(self, share):
-        """Let the rate fall from now on."""
-        if share < self._start:
-            self._start, self.end = share, share / (1 - self.FALL)
+    def fall(self, share, best_share):
+        """Let the rate fall from now on, for a training that led to the best epoch after `best_share`."""
+        self.falls = True
+        self.start, self.end = share, min(share + best_share * self.FALL / (1 - self.FALL), 1.0)
 
     def factor(self, share, n_steps):
         """Return the factor of the rate after a share of the planned training, and some steps."""
         warm_up = min(1.0, (n_steps + 8) / self.WARM_UP_STEPS)
-        return warm_up * float(np.clip((self.end - share) / (self.end - self._start), 0.01, 1))
+        return warm_up * float(np.clip((self.end - share) / (self.end - self.start), 0.01, 1))
 
 
 class _Average:

@@ -3,6 +3,7 @@
 A watcher hears of each epoch's beginning and end; one that answers the end with true stops the training.
 """
 
+import math
 import sys
 import time
 
@@ -46,8 +47,8 @@ __all__ = [
 class VerboseLine:
     """One line on standard output: rewritten in place on a terminal, else printed once at the end."""
 
-    def __init__(self, name, epochs):
-        self._name, self._epochs = name, epochs
+    def __init__(self, name, epochs, deadline=math.inf):
+        self._name, self._epochs, self._deadline = name, epochs, deadline
         self._rewrite = sys.stdout.isatty()
         self._start = time.perf_counter()
         self._line = None
@@ -57,17 +58,22 @@ class VerboseLine:
 
     def on_epoch_end(self, epoch, logs):
         """Note the losses; show them at once on a terminal."""
-        losses = ", ".join(f"{name} {value:.4g}" for name, value in logs.items())
-        seconds = time.perf_counter() - self._start
+        shown = {name: f"{value:.4g}" for name, value in logs.items()}
+        if shown["loss"] == shown.get("data_loss"):
+            del shown["data_loss"]
+        losses = ", ".join(f"{name} {value}" for name, value in shown.items())
+        now = time.perf_counter()
+        seconds = now - self._start
         self._line = f"{self._name}: epoch {epoch + 1}/{self._epochs}, {losses}, {seconds:.1f} s"
         if self._rewrite:
-            print(f"\r\033[K{self._line}", end="", flush=True)
+            left = min(seconds * (self._epochs / (epoch + 1) - 1), max(self._deadline - now, 0))
+            print(f"\r\033[K{self._line}, at most {left:.0f} s left", end="", flush=True)
         return False
 
     def on_train_end(self):
         """End the line, once."""
         if self._line is not None:
-            print("" if self._rewrite else self._line)
+            print(f"\r\033[K{self._line}" if self._rewrite else self._line)
         self._line = None
 
 

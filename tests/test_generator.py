@@ -750,6 +750,12 @@ def test_l2_adds_the_squared_kernels_to_the_loss(people, quick):
     assert_allclose(penalty, 0.1 * squares, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("parameter", "expected"), [("auto", 3 / 200), (0.5, 0.5)])
+def test_the_automatic_l2_depends_on_the_number_of_rows(people, trainings, parameter, expected):
+    make(l2=parameter, epochs=1).fit(people)
+    assert_allclose(trainings[0]["l2"], expected)
+
+
 @pytest.fixture
 def trainings(monkeypatch):
     """Collect the arguments of trainings."""
@@ -940,6 +946,7 @@ def test_without_verbose_nothing_is_printed(people, capfd):
         ({"hidden_layer_sizes": (8, "8")}, "hidden_layer_sizes must be an integer >= 1, got '8'"),
         ({"l2": -1}, "l2 must be a finite number >= 0, got -1"),
         ({"l2": None}, "l2 must be a finite number >= 0, got None"),
+        ({"l2": "much"}, "l2 must be"),
         ({"dropout": 1}, "dropout must be a finite number >= 0 and < 1, got 1"),
         ({"dropout": "some"}, "dropout must be one of 'auto', got 'some'"),
         ({"learning_rate": 0}, "learning_rate must be a finite number > 0, got 0"),

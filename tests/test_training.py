@@ -329,3 +329,80 @@ def test_many_architectures_raise_no_tensorflow_warning(table, small, count, cap
         logger.removeHandler(caplog.handler)
     assert count["built"] == 6
     assert "retracing" not in caplog.text
+
+
+# The fall of the learning rate
+
+
+class Walker:
+    """A network of one weight that training lowers steadily; held-out rows want it at `goal`."""
+
+    def __init__(self, goal, scale):
+        self._goal, self._scale = goal, scale
+        self._weight = keras.Variable(np.zeros((1, 1), np.float32))
+        self.variables = self.kernels = [self._weight]
+        self.optimizer = keras.optimizers.SGD()
+        self.optimizer.build(self.variables)
+
+    def row_loss(self, arrays, draws, training):
+        rows = 0 * arrays[0][:, 0]
+        weight = self._weight[0, 0]
+        return rows + (weight if training else self._scale * (weight - self._goal) ** 2)
+
+
+def walk(goal, scale=1.0, averaging=None, epochs=100, held_out=True):
+    """Train with 16 steps in an epoch, which take the weight 16 times the rate further down."""
+    rows, weight = np.zeros((16, 1), np.float32), np.ones(16, np.float32)
+    return _training.train(
+        _training.Program(Walker(goal, scale)),
+        (rows,),
+        weight,
+        held_out=(rows, weight) if held_out else None,
+        epochs=epochs,
+        batch_size=1,
+        l2=0.0,
+        learning_rate=0.01,
+        learning_rate_schedule=_training.Annealing(),
+        n_iter_no_change=5,
+        rng=np.random.default_rng(0),
+        watchers=[],
+        averaging=averaging,
+    )
+
+
+def test_the_rate_falls_from_the_best_epoch_once_later_ones_are_worse():
+    result = walk(goal=-3.0, scale=0.1)
+    losses, rates = result.history["val_loss"], np.array(result.history["learning_rate"])
+    n_whole = (rates > 0.0099).sum()
+    best = int(np.argmin(losses[:n_whole]))
+    assert len(rates) < 60  # of 100
+    assert n_whole - best > 5
+    assert rates[-1] < 0.003
+    # The first epoch of the fall goes on where the best one ended, not where the walk had come to.
+    first = next(epoch for epoch in range(best + 1, len(losses)) if losses[epoch] < losses[epoch - 1])
+    assert abs(losses[first] - losses[best]) < 0.01 < losses[first - 1]
+    # The last weights are kept.
+    assert_allclose(0.1 * (result.weights[0].item() + 3) ** 2, losses[-1], rtol=1e-4)
+    assert result.weights[0].item() < -3
+
+
+def test_the_best_weights_are_kept_if_the_last_are_much_worse():
+    result = walk(goal=-3.0, scale=1000.0)
+    losses = result.history["val_loss"]
+    assert losses[-1] > min(losses) + _training.Annealing.TOLERANCE
+    assert_allclose(1000 * (result.weights[0].item() + 3) ** 2, min(losses), rtol=1e-3)
+
+
+def test_averages_go_back_to_the_best_epoch_too():
+    result = walk(goal=-3.0, scale=0.1, averaging=0.99)
+    assert -4.9 < result.weights[0].item() < -3
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_the_rate_falls_in_time_for_the_planned_end(held_out):
+    result = walk(goal=-1e6, held_out=held_out)
+    rates = result.history["learning_rate"]
+    assert len(rates) == 100
+    assert rates[69] > 0.0099
+    assert_allclose(rates[85], 0.005, rtol=0.1)
+    assert rates[99] < 0.001

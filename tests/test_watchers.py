@@ -45,10 +45,11 @@ def test_verbose_rewrites_its_line_on_a_terminal(table, small, capsys, monkeypat
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     small(verbose=True).fit(*table)
     out = capsys.readouterr().out
-    assert [part.split(",")[0] for part in out.split("\r\033[K")] == [
-        "",
-        *(f"DenoisingRegressor: epoch {epoch}/3" for epoch in (1, 2, 3)),
-    ]
+    parts = out.split("\r\033[K")
+    epochs = [f"DenoisingRegressor: epoch {epoch}/3" for epoch in (1, 2, 3, 3)]
+    assert [part.split(",")[0] for part in parts] == ["", *epochs]
+    assert all(part.endswith(" s left") for part in parts[1:4])
+    assert "left" not in parts[4]
     assert out.count("\n") == 1
     assert out.endswith("\n")
 
