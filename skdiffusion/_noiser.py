@@ -117,8 +117,8 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     A call allocates its result, about a megabyte for the rows at work, and `steps_`: one byte a row up to 255
     steps, two up to 65535. So the peak, with the input, is twice a float array, with or without categorical
-    columns. In a DataFrame or an array of objects columns are made one by one, and one of them takes memory
-    besides: d like columns peak at 2 + 1/d times the input. A result is larger than its input where small
+    columns, and twice a DataFrame. In an array of objects columns are made one by one, and one of them takes
+    memory besides: d columns peak at 2 + 1/d times the input. A result is larger than its input where small
     numbers become float64. `fit` needs memory for a count of each category.
 
     A closed set of categories, a pandas Categorical or polars Enum, grows in `transform` by those of the

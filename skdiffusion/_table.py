@@ -159,11 +159,13 @@ def redrawn(column, categories, draw):
         redraw(cells, categories, draw)
         return cells
     series, categories = _opened(column, categories)
+    if series.implementation.is_pandas_like():
+        return _redrawn_in_place(series, categories, draw)
     parts = []
     for rows in _blocks(len(series)):
         part = series[rows]
         replaced, drawn = draw(rows, is_missing(part))
-        parts.append(_scattered(part, replaced, categories[drawn]).to_frame())
+        parts.append(part.scatter(replaced, categories[drawn]).to_frame())
     series = nw.concat(parts).get_column(column.name)
     lent = column.dtype == nw.Categorical and series.dtype != nw.Categorical  # an Enum's dtype, see _opened
     return series.cast(column.dtype) if lent else series
@@ -255,11 +257,12 @@ def _opened(series, categories):
     return series.cast(dtype), like
 
 
-def _scattered(series, rows, values):
-    if not series.implementation.is_pandas_like():
-        return series.scatter(rows, values)
-    native = series.to_native().copy()
-    native.iloc[rows] = values.to_native().array  # narwhals would align, by way of a copy of the index
+def _redrawn_in_place(series, categories, draw):
+    """Copy a pandas series once, and replace its cells in the copy."""
+    native, categories = series.to_native().copy(), categories.to_native().array
+    for rows in _blocks(len(series)):
+        replaced, drawn = draw(rows, is_missing(series[rows]))
+        native.iloc[rows.start + replaced] = categories[drawn]
     return nw.from_native(native, series_only=True)
 
 
