@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from ._cells import Column
 from ._checks import check_integer, check_option, check_real
 from ._columns import CategoricalColumn, NumericColumn
 from ._table import (
-    Column,
     as_table,
     assemble,
     column_name,

@@ -10,20 +10,16 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_option, locating
-from ._table import (
-    as_container,
+from ._noised_columns import (
     as_objects,
-    categorical_mask,
     category_frequencies,
-    check_names,
     columns,
-    columns_of_times,
     columns_without_numbers,
-    is_frame,
     join,
     redraw,
     redrawn,
 )
+from ._table import as_container, categorical_mask, check_names, columns_of_times, is_frame
 from .schedules import Cosine, LinearBeta, RandomWalk, Schedule, _add_noise
 
 __all__ = ["DiffusionNoiser"]

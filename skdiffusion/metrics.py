@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._checks import check_option
+from ._comparable import comparable
 from ._metric_columns import column_errors, pair_errors
 from ._metric_distances import (
     Gower,
@@ -21,7 +22,6 @@ from ._metric_distances import (
     share_of_copies,
 )
 from ._metric_models import two_sample, utility
-from ._table import comparable
 
 __all__ = [
     "Evaluation",

@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdiffusion import _metric_distances
+from skdiffusion._comparable import comparable
 from skdiffusion._metric_distances import Gower
-from skdiffusion._table import comparable
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import (
     Evaluation,
