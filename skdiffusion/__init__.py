@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "DenoisingRegressor": "_regressor",
     "DiffusionGenerator": "_generator",
+    "DiffusionImputer": "_imputer",
     "DiffusionNoiser": "_noiser",
 }
 _TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")

@@ -137,6 +137,8 @@ def array_cells(column, dtype):
     if dtype.kind in "mM":
         return _with_nat(column.values, missing, dtype)
     values = column.values.astype(dtype, copy=missing.any())
+    if dtype.kind in "iu" and len(changed := np.flatnonzero((values != column.values) & ~missing)):
+        raise ValueError(f"{dtype} does not hold {column.values[changed[0]]}, in row {changed[0]}")
     if missing.any():
         values[missing] = hole
     return values

@@ -17,9 +17,11 @@ from ._table import (
     column_name,
     empty_like,
     in_container_of,
+    is_frame,
     number_mask,
     read_categories,
     read_numbers,
+    with_columns_of,
 )
 
 
@@ -231,7 +233,7 @@ class TableEncoder(BaseEstimator):
                 codes[column.missing, index] = learnt.n_values if is_code else -1
         return EncodedTable(codes, low, high)
 
-    def decode(self, codes, ranks, rng):
+    def decode(self, codes, ranks, rng, kept=None):
         """Build a table of codes and ranks.
 
         Parameters
@@ -242,6 +244,8 @@ class TableEncoder(BaseEstimator):
             Ranks inside the bins, in [0, 1]; unused where the code is no bin.
         rng : numpy.random.Generator or RandomState
             Draws a category where rare ones share a code.
+        kept : table of shape (n_samples, n_columns), default=None
+            From `completed`. Cells that are not missing in it stand in the result as they are.
 
         Returns
         -------
@@ -251,7 +255,8 @@ class TableEncoder(BaseEstimator):
         Raises
         ------
         ValueError
-            If a code is out of its range, or a shape is wrong.
+            If a code is out of its range, if a shape is wrong, or if the training dtype of a column does not
+            hold a cell that is to be kept.
         """
         check_is_fitted(self)
         if codes.shape[1:] != (len(self.columns_),) or ranks.shape != (len(codes), len(self.detailed_)):
@@ -269,13 +274,63 @@ class TableEncoder(BaseEstimator):
                 values, missing = learnt.decode(
                     codes[:, index], ranks[:, detail] if learnt.is_detailed else None
                 )
-                columns.append(Column(values, missing, hole=learnt.hole))
+                column = Column(values, missing, hole=learnt.hole)
                 detail += learnt.is_detailed
             else:
                 source = np.random.default_rng(sources[index])
                 positions, missing = learnt.decode(codes[:, index], source)
-                columns.append(Column(positions, missing, learnt.categories, learnt.hole))
-        return assemble(columns, self.template_)
+                column = Column(positions, missing, learnt.categories, learnt.hole)
+            if kept is not None:
+                given = self._read(kept, index, self.numeric_[index], self.template_)
+                column = _overlaid(column, given, column_name(kept, index))
+            columns.append(column)
+        return assemble(columns, self.template_, row_names=getattr(kept, "index", None))
+
+    def completed(self, X):
+        """Return a table with all columns of the training table, in their order.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Table. A DataFrame may leave columns out, which then have missing cells only, and may have its
+            columns in any order.
+
+        Returns
+        -------
+        table : DataFrame or ndarray of shape (n_samples, n_columns)
+            The cells of X.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than the training table.
+        """
+        check_is_fitted(self)
+        table = in_container_of(self.template_, as_table(X))
+        if is_frame(table) and is_frame(self.template_):
+            table = with_columns_of(self.template_, table)
+        validate_data(self, table, reset=False, skip_check_array=True)
+        return table
+
+    def read(self, X):
+        """Return the cells of a table, column by column.
+
+        Parameters
+        ----------
+        X : table of shape (n_samples, n_columns)
+            From `completed`.
+
+        Returns
+        -------
+        columns : list of Column
+            Numbers in the units of training; categories as positions.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinite values, or if a column cannot be read as in training.
+        """
+        return [self._read(X, index, numeric, self.template_) for index, numeric in enumerate(self.numeric_)]
 
     def _check_parameters(self):
         if not isinstance(self.n_bins, str):
@@ -301,6 +356,27 @@ class TableEncoder(BaseEstimator):
                 f"row {infinite.argmax()}; replace or clip such values first."
             )
         return column
+
+
+def _overlaid(column, given, name):
+    """Return a column with the cells of another in place of its own, where they are not missing."""
+    rows = np.flatnonzero(~given.missing)
+    values, missing = column.values.copy(), column.missing.copy()
+    cells = given.values[rows]
+    if column.categories is not None:
+        place_of = {category: place for place, category in enumerate(column.categories)}
+        places = np.array([place_of.get(category, -1) for category in given.categories] + [-1])
+        values[rows] = places[cells]
+    else:
+        with np.errstate(invalid="ignore"):
+            values[rows] = cells
+        if len(changed := np.flatnonzero(values[rows] != cells)):
+            raise ValueError(
+                f"column {name!r} held {values.dtype} numbers in training, got {cells[changed[0]]} in row "
+                f"{rows[changed[0]]}: round it, or leave the cell empty."
+            )
+    missing[rows] = False
+    return column._replace(values=values, missing=missing)
 
 
 def _few(cells):

@@ -242,15 +242,20 @@ class DiffusionGenerator(BaseEstimator):
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
         return self
 
-    def sample(self, n_samples=1, *, y=None, random_state=None):
-        """Draw new rows.
+    def sample(self, n_samples=1, *, given=None, y=None, allow_missing=True, random_state=None):
+        """Draw new rows, or the rest of rows of which some cells are given.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Number of rows, 0 at least. With `y` it is not used.
+            Number of rows, 0 at least. Leave it out with `given` or `y`, whose length it then is.
+        given : DataFrame or array-like of shape (n_samples, n_features), default=None
+            Cells that new rows are to have: those that are not missing. The others are drawn, given these. A
+            DataFrame may leave columns out, which are then drawn in every row.
         y : array-like of shape (n_samples,), default=None
             For each new row, the class or number that it is to have. Only if fitted with `y`.
+        allow_missing : bool, default=True
+            Whether a drawn cell may be missing, as cells in training were.
         random_state : int, RandomState instance or None, default=None
             Source of the draws. None draws other rows at each call; with an int, the first rows are the same
             however many follow.
@@ -258,30 +263,33 @@ class DiffusionGenerator(BaseEstimator):
         Returns
         -------
         X : DataFrame or ndarray of shape (n_samples, n_features)
-            New rows, in the container of the training table, with its columns and dtypes.
+            New rows, in the container of the training table, with its columns and dtypes. Given cells are as
+            they were given, and so is the index of a pandas DataFrame.
         y : Series or ndarray of shape (n_samples,)
             Their classes or numbers, as often as in training, or those asked for. Only if fitted with `y`.
 
         Raises
         ------
         ValueError
-            If `y` holds other classes than in training, or was not given to `fit`.
+            If `given` has other columns or categories than the training table, if `y` holds other classes
+            than in training or was not given to `fit`, or if lengths differ.
+
+        Notes
+        -----
+        The masked process draws hidden cells one by one, each given all that is visible: `given` and `y`
+        are exact conditions, numbers included. The gaussian process holds given cells at their values while
+        it takes the noise off the others, and goes back and forth [1]_: an approximation.
+
+        References
+        ----------
+        .. [1] Lugmayr et al. (2022). RePaint: Inpainting using Denoising Diffusion Probabilistic Models.
+           CVPR. Algorithm 1.
         """
         check_is_fitted(self)
         check_integer("n_samples", n_samples, low=0)
-        if y is None:
-            encoded = _hidden(self.encoder_, n_samples)
-            if self.target_encoder_:
-                encoded = _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
-        else:
-            given = self._encode_target(y, unseen="missing")
-            if (unseen := np.flatnonzero(given.codes[:, 0] < 0)).size:
-                raise ValueError(
-                    f"y asks for {np.asarray(y, dtype=object)[unseen[0]]!r}, first in row {unseen[0]}, which "
-                    "training did not have; ask for what it had, or fit with rows of it."
-                )
-            encoded = _side_by_side(_hidden(self.encoder_, len(given.codes)), given)
-
+        check_option("allow_missing", allow_missing, (True, False))
+        kept = None if given is None or not len(given) else self.encoder_.completed(given)
+        encoded = self._encode_asked(n_samples, given, kept, y)
         if random_state is None:
             random_state = np.random.RandomState()
         rng = check_random_state(random_state)
@@ -290,11 +298,11 @@ class DiffusionGenerator(BaseEstimator):
         on_rows = rows_line(name, len(encoded.codes)) if self.verbose > 0 else None
         with self._program() as program:
             codes, ranks = self.process_.sample(
-                program, encoded, seed, holes=True, on_rows=on_rows, **self._sampling_arguments()
+                program, encoded, seed, holes=allow_missing, on_rows=on_rows, **self._sampling_arguments()
             )
         n_columns, n_detailed = len(self.encoder_.n_codes_), len(self.encoder_.detailed_)
         rng = np.random.default_rng(seed)
-        table = self.encoder_.decode(codes[:, :n_columns], ranks[:, :n_detailed], rng)
+        table = self.encoder_.decode(codes[:, :n_columns], ranks[:, :n_detailed], rng, kept)
         if self.target_encoder_ is None:
             return table
         drawn = self.target_encoder_.decode(codes[:, n_columns:], ranks[:, n_detailed:], rng)
@@ -395,6 +403,33 @@ class DiffusionGenerator(BaseEstimator):
         check_option("sampler", self.sampler, ("heun", "euler", "ancestral", "multistep"))
         if self.verbose not in (True, False):
             check_integer("verbose", self.verbose, low=0)
+
+    def _encode_asked(self, n_samples, given, kept, y):
+        """Encode the cells that `sample` is asked for; the others are hidden."""
+        lengths = {name: len(part) for name, part in {"given": given, "y": y}.items() if part is not None}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"given and y must have as many rows, got {lengths['given']} and {lengths['y']}."
+            )
+        for name, length in lengths.items():
+            if n_samples not in (1, length):
+                raise ValueError(f"n_samples is {n_samples}, and {name} has {length} rows: leave it out.")
+            n_samples = length
+        if kept is None:
+            encoded = _hidden(self.encoder_, n_samples)
+        else:
+            encoded = self.encoder_.encode(kept, holes=True)
+        if y is not None:
+            target = self._encode_target(y, unseen="missing")
+            if (unseen := np.flatnonzero(target.codes[:, 0] < 0)).size:
+                raise ValueError(
+                    f"y asks for {np.asarray(y, dtype=object)[unseen[0]]!r}, first in row {unseen[0]}, which "
+                    "training did not have; ask for what it had, or fit with rows of it."
+                )
+            return _side_by_side(encoded, target)
+        if self.target_encoder_:
+            return _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
+        return encoded
 
     def _encode_target(self, y, **arguments):
         if self.target_encoder_ is None:

@@ -158,6 +158,29 @@ def in_container_of(template, table):
     return as_container(table, "pandas" if hasattr(template, "iloc") else "polars")
 
 
+def with_columns_of(template, table):
+    """Return a DataFrame with the template's columns, in their order: those it lacks have no known cell."""
+    if odd := [name for name in table.columns if name not in template.columns]:
+        raise ValueError(f"X has columns {odd} that training did not have: leave them out.")
+    if hasattr(table, "iloc"):
+        return table.reindex(columns=template.columns)
+    lacking = [nw.lit(None).alias(name) for name in template.columns if name not in table.columns]
+    return as_narwhals(table).with_columns(*lacking).select(*template.columns).to_native()
+
+
+def with_categories(series, categories):
+    """Let a series have further categories, if its dtype is a closed set of them."""
+    native = series.to_native()
+    if hasattr(native, "cat") and hasattr(native, "iloc"):
+        seen = set(native.cat.categories)
+        native = native.cat.add_categories([each for each in categories if each not in seen])
+        return nw.from_native(native, series_only=True)
+    if series.dtype == nw.Enum:
+        known = series.cat.get_categories().to_list()
+        return series.cast(nw.Enum([*known, *(each for each in categories if each not in known)]))
+    return series
+
+
 def empty_like(table):
     """Return a table without rows that keeps container, names and dtypes."""
     return table.head(0).copy() if hasattr(table, "iloc") else table[:0]
