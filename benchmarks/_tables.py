@@ -71,7 +71,7 @@ DATA_SETS = {
 def load(name, *, quick=False):
     """Read a data set and split it; with `quick` into a few hundred rows."""
     data_set = DATA_SETS[name]
-    tables = [_read(data_set, file) for file in data_set.files]
+    tables = read_data_set(data_set)
     if len(tables) == 1:
         tables = train_test_split(tables[0], test_size=_HOLDOUT_SHARE, random_state=_SPLIT_SEED)
     if quick:
@@ -79,6 +79,11 @@ def load(name, *, quick=False):
         tables = [table.head(size) for table, size in zip(tables, sizes, strict=True)]
     train, holdout = (table.reset_index(drop=True) for table in tables)
     return Split(train, holdout, data_set.categorical.split(), data_set.target, list(data_set.leaks))
+
+
+def read_data_set(data_set):
+    """Read the tables of a data set, categories as strings."""
+    return [_read(data_set, file) for file in data_set.files]
 
 
 def _read(data_set, file):
