@@ -133,13 +133,13 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         if "random_state" in (names := generator.get_params(deep=False)) and names["random_state"] is None:
             generator.set_params(random_state=check_random_state(self.random_state).randint(2**31))
         generator.fit(table, None)  # FrozenEstimator wants a y
+        encoder = generator.encoder_
+        # A frozen generator may have learnt other columns: this raises an error then.
+        has_holes = [column.missing.any() for column in encoder.read(encoder.completed(table))]
+        is_empty = encoder.n_codes_ == encoder.has_missing_
         validate_data(self, table, skip_check_array=True)
         self.generator_ = generator
-        encoder = generator.encoder_
-        encoder.completed(table)  # a frozen generator may have learnt other columns
-        is_empty = encoder.n_codes_ == encoder.has_missing_
         self.kept_features_ = np.flatnonzero(~is_empty | self.keep_empty_features)
-        has_holes = [column.missing.any() for column in encoder.read(table)]
         self.indicator_features_ = np.flatnonzero(has_holes)
         return self
 
@@ -155,12 +155,12 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         -------
         X_filled : DataFrame or ndarray of shape (n_samples, n_features_out)
             The same table without missing cells. A DataFrame where `set_output` asks for one, or where X is
-            one with columns that are not numbers; it has the dtypes of the training table.
+            one with columns that are not numbers; it has the dtypes of X.
 
         Raises
         ------
         ValueError
-            If X has other columns or categories than the training table.
+            If X has other columns than the training table, or infinite values.
         """
         check_is_fitted(self)
         n_draws = 1 if self.sample_posterior else self.n_draws

@@ -159,6 +159,13 @@ def test_a_frozen_generator_that_was_fitted_with_labels_fills_rows(people):
     assert not make(FrozenEstimator(generator)).fit_transform(people).isna().any(axis=None)
 
 
+def test_a_frozen_generator_of_other_columns_is_refused(fitted, people):
+    imputer = make(FrozenEstimator(fitted.generator_))
+    with pytest.raises(ValueError, match=r"columns \['years'\] that training did not have"):
+        imputer.fit(people.rename(columns={"age": "years"}))
+    assert not hasattr(imputer, "generator_")
+
+
 def test_a_generator_that_is_given_is_left_alone(people):
     generator = small()
     make(generator).fit(people)
