@@ -221,7 +221,7 @@ class TableEncoder(BaseEstimator):
                 if odd and unseen == "error":
                     raise ValueError(
                         f"column {name!r} has categories that training did not have, {_few(odd)}: fit with "
-                        'rows that have them, or replace them; unseen="missing" gives them the code -1.'
+                        "rows that have them, replace them, or leave those cells empty."
                     )
             if column.missing.any():
                 if not (learnt.has_missing or holes or unseen == "missing"):

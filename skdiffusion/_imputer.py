@@ -10,7 +10,16 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from ._checks import check_integer, check_option
 from ._generator import DiffusionGenerator
-from ._table import as_container, as_narwhals, as_table, assemble, empty_like, is_frame, with_categories
+from ._table import (
+    CATEGORICAL_DTYPES,
+    as_container,
+    as_narwhals,
+    as_table,
+    assemble,
+    empty_like,
+    is_frame,
+    with_categories,
+)
 
 __all__ = ["DiffusionImputer"]
 
@@ -36,8 +45,8 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
     add_indicator : bool, default=False
         Whether to append a column for each one with missing cells in `fit`, which tells where they were.
     keep_empty_features : bool, default=False
-        Whether to keep columns that had missing cells only in training: numbers become 0, and other columns
-        stay missing. They are left out otherwise.
+        Whether to keep columns that had missing cells only in training: numbers become 0, dates the first of
+        1970, and other columns stay missing. They are left out otherwise.
     random_state : int, RandomState instance or None, default=None
         Source of the draws, and of the generator's fit if that has no `random_state` of its own. Pass an int
         for the same result on each call.
@@ -134,9 +143,13 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
             generator.set_params(random_state=check_random_state(self.random_state).randint(2**31))
         generator.fit(table, None)  # FrozenEstimator wants a y
         encoder = generator.encoder_
-        # A frozen generator may have learnt other columns: this raises an error then.
+        _check_frozen(encoder, table, self.missing_values)
         has_holes = [column.missing.any() for column in encoder.read(encoder.completed(table))]
         is_empty = encoder.n_codes_ == encoder.has_missing_
+        if is_empty.all() and not self.keep_empty_features:
+            raise ValueError(
+                "X has no known cell: there is nothing to learn from; fit with rows that have some."
+            )
         validate_data(self, table, skip_check_array=True)
         self.generator_ = generator
         self.kept_features_ = np.flatnonzero(~is_empty | self.keep_empty_features)
@@ -207,6 +220,14 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
 
     def _check_parameters(self):
         check_integer("n_draws", self.n_draws, low=1)
+        if not (
+            self.missing_values is None
+            or np.isscalar(self.missing_values)
+            or _is_nothing(self.missing_values)
+        ):
+            raise TypeError(
+                f"missing_values must be a number, a string or None, got {self.missing_values!r}."
+            )
         for name in ("sample_posterior", "add_indicator", "keep_empty_features"):
             check_option(name, getattr(self, name), (True, False))
 
@@ -278,11 +299,20 @@ def _with_draws(column, rows, draws, n_draws):
         values = values.astype(np.intp)
         values[rows[holes]] = np.array([place_of[category] for category in draws.categories])[places]
     else:
-        # From the first draw on: dates are large numbers.
-        middle = cells[0] + (cells - cells[0]).mean(axis=0)
-        values[rows[holes]] = np.rint(middle) if values.dtype.kind in "iu" else middle
+        values[rows[holes]] = _mean(cells, whole=values.dtype.kind in "iu")
     missing[rows[holes]] = draws.missing[holes]
     return column._replace(values=values, missing=missing)
+
+
+def _mean(draws, whole):
+    """Return the mean over the draws, rounded if it is to be whole."""
+    # From the first draw on: dates are large numbers. Differences of unsigned integers may be negative.
+    steps = draws - draws[0]
+    steps = (steps.view(np.int64) if steps.dtype.kind == "u" else steps).mean(axis=0)
+    if whole and draws.dtype.kind in "iu":
+        return draws[0] + np.rint(steps).astype(np.int64).astype(draws.dtype)
+    middle = draws[0] + steps
+    return np.rint(middle) if whole else middle
 
 
 def _without_holes(column):
@@ -295,8 +325,31 @@ def _without_holes(column):
     )
 
 
+def _check_frozen(encoder, table, missing_values):
+    """Raise if a fitted generator has learnt other columns, or what stands for missing cells."""
+    if is_frame(table) and is_frame(encoder.template_):
+        names, learnt = list(table.columns), list(encoder.template_.columns)
+    else:
+        names, learnt = table.shape[1], len(encoder.columns_)
+    if names != learnt:
+        raise ValueError(
+            f"the frozen generator learnt the columns {learnt}, got {names}: pass the same ones."
+        )
+    if _is_nothing(missing_values):
+        return
+    for column in encoder.columns_:
+        values = column.values if hasattr(column, "values") else column.categories
+        if any(value == missing_values for value in values):
+            raise ValueError(
+                f"the frozen generator learnt {missing_values!r} as a value, and would draw it: fit it to a "
+                "table whose missing cells are None or NaN."
+            )
+
+
 def _known(column, learnt):
-    """Take the categories that training did not have out of a column: they tell the generator nothing."""
+    """Take what training did not have out of a column: it tells the generator nothing."""
+    if not learnt.n_values:
+        return column._replace(missing=np.ones_like(column.missing))
     if column.categories is None:
         return column
     seen = set(learnt.categories)
@@ -307,30 +360,39 @@ def _known(column, learnt):
 def _template(table, columns, encoder):
     """Return a table without rows that can hold the columns.
 
-    Dtypes are those of X; of training for dates and durations, whose units the columns have. A closed set of
-    categories grows by those that were drawn.
+    Dtypes are those of X where they suit: numbers for numbers, categories for categories. Otherwise, and for
+    dates and durations, whose units the columns have, they are those of training. A closed set of categories
+    grows by those that were drawn.
     """
     if not (is_frame(table) and is_frame(encoder.template_)):
         return empty_like(table) if not is_frame(table) and table.dtype.kind in "fO" else encoder.template_
     frame, learnt = (as_narwhals(empty_like(each)) for each in (table, encoder.template_))
     series = []
     for name, column in zip(frame.columns, columns, strict=True):
-        cells = frame.get_column(name)
+        cells, trained = frame.get_column(name), learnt.get_column(name)
         if column.categories is not None:
+            cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else trained
             cells = with_categories(cells, column.categories)
-        elif not cells.dtype.is_numeric():
-            cells = learnt.get_column(name)
+        elif not (cells.dtype.is_numeric() and trained.dtype.is_numeric()):
+            cells = trained
+            if trained.dtype.is_integer() and column.missing.any():
+                cells = trained.cast(nw.Float64)
         series.append(cells)
     return frame.with_columns(*series).to_native()
 
 
+def _is_nothing(missing_values):
+    """Tell whether a value is None, NaN or pandas.NA, which are missing in any case."""
+    return (
+        missing_values is None
+        or type(missing_values).__name__ == "NAType"
+        or missing_values != missing_values
+    )
+
+
 def _with_holes(table, missing_values):
     """Return a table in which a value stands for a missing cell no longer."""
-    if (
-        missing_values is None
-        or missing_values != missing_values
-        or type(missing_values).__name__ == "NAType"
-    ):
+    if _is_nothing(missing_values):
         return table
     is_text = isinstance(missing_values, str)
     if is_frame(table):

@@ -26,7 +26,7 @@ from ._cells import (
     polars_numbers,
 )
 
-_CATEGORICAL_DTYPES = (nw.Categorical, nw.Enum, nw.String, nw.Boolean, nw.Object)
+CATEGORICAL_DTYPES = (nw.Categorical, nw.Enum, nw.String, nw.Boolean, nw.Object)
 
 
 def is_frame(X):
@@ -81,7 +81,7 @@ def categorical_mask(X, categorical_features, n_features):
                 f"got {categorical_features!r}"
             )
         if frame is not None:  # an array has one dtype, so that it tells nothing about a column
-            mask[:] = [isinstance(dtype, _CATEGORICAL_DTYPES) for dtype in frame.schema.values()]
+            mask[:] = [isinstance(dtype, CATEGORICAL_DTYPES) for dtype in frame.schema.values()]
         return mask
 
     chosen = np.asarray(categorical_features)
@@ -129,7 +129,7 @@ def number_mask(table, categorical_features):
     dtypes = list(as_narwhals(table).schema.values())
     numeric = np.array([dtype.is_numeric() or isinstance(dtype, TEMPORAL_DTYPES) for dtype in dtypes])
     for index in np.flatnonzero(~numeric & ~categorical).tolist():
-        if not (isinstance(dtypes[index], _CATEGORICAL_DTYPES) or _is_empty(_series(table, index))):
+        if not (isinstance(dtypes[index], CATEGORICAL_DTYPES) or _is_empty(_series(table, index))):
             raise ValueError(
                 f"column {table.columns[index]!r} has dtype {_series(table, index).dtype}, which holds "
                 "neither numbers nor categories: convert it, or leave it out"

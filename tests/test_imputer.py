@@ -161,9 +161,28 @@ def test_a_frozen_generator_that_was_fitted_with_labels_fills_rows(people):
 
 def test_a_frozen_generator_of_other_columns_is_refused(fitted, people):
     imputer = make(FrozenEstimator(fitted.generator_))
-    with pytest.raises(ValueError, match=r"columns \['years'\] that training did not have"):
-        imputer.fit(people.rename(columns={"age": "years"}))
+    for odd in (people.rename(columns={"age": "years"}), people[people.columns[::-1]], people[["age"]]):
+        with pytest.raises(ValueError, match=r"the frozen generator learnt the columns \['age', .*, got \["):
+            imputer.fit(odd)
     assert not hasattr(imputer, "generator_")
+
+
+def test_a_frozen_generator_that_would_draw_the_stand_in_is_refused():
+    X = np.random.default_rng(0).integers(-1, 3, (100, 3))
+    with pytest.raises(ValueError, match="learnt -1 as a value, and would draw it"):
+        make(FrozenEstimator(small().fit(X)), missing_values=-1).fit(X)
+
+
+def test_a_table_without_a_known_cell_is_refused():
+    with pytest.raises(ValueError, match="X has no known cell"):
+        make().fit(np.full((20, 2), np.nan))
+
+
+def test_a_column_that_was_empty_in_training_may_hold_cells_later():
+    X = pd.DataFrame({"e": [np.nan] * 40, "s": ["x", "y"] * 20, "n": np.arange(40.0)})
+    later = X.assign(e=1.5, n=np.nan)
+    assert list(make().fit(X).transform(later)) == ["s", "n"]
+    assert (make(keep_empty_features=True).fit(X).transform(later)["e"] == 1.5).all()
 
 
 def test_a_generator_that_is_given_is_left_alone(people):
@@ -270,6 +289,25 @@ def test_unseen_categories_stay_and_tell_nothing(fitted, people, dtype):
     assert_array_equal(filled["income"], unknown["income"])
 
 
+@pytest.mark.parametrize("dtype", ["UInt64", "UInt8", "Int16"])
+def test_means_of_integers_lie_between_them(dtype):
+    X = pd.DataFrame({"n": pd.array([0, 10, None, 5] * 20, dtype=dtype), "word": ["a", "b"] * 40})
+    filled = make(n_draws=5).fit_transform(X)
+    assert filled["n"].dtype == dtype
+    assert filled["n"].between(0, 10).all()
+
+
+@pytest.mark.parametrize("hole", [None, np.nan])
+def test_a_column_without_a_known_cell_has_the_dtype_of_training(fitted, people, hole):
+    days = pd.Series(pd.date_range("2020-01-01", periods=40))
+    X = pd.DataFrame({"word": ["x", "y"] * 20, "n": np.arange(40), "is": [True, False] * 20, "day": days})
+    filled = make().fit(X).transform(pd.DataFrame({"word": [hole], "n": [hole], "is": [hole], "day": [hole]}))
+    assert filled["word"][0] in ("x", "y")
+    assert 0 <= filled["n"][0] <= 39
+    assert filled["is"][0] in (True, False)
+    assert days.min() <= filled["day"][0] <= days.max()
+
+
 # Missing values
 
 
@@ -345,6 +383,7 @@ def test_holes_in_columns_that_had_none_in_training_are_filled():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"missing_values": [-1, -2]}, "missing_values must be a number, a string or None"),
         ({"n_draws": 0}, "n_draws must be an integer >= 1, got 0"),
         ({"sample_posterior": "yes"}, "sample_posterior must be"),
         ({"add_indicator": 2}, "add_indicator must be"),
