@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ._cells import is_missing, object_array
-from ._table import as_narwhals, is_frame
+from ._table import as_narwhals, is_frame, with_categories
 
 _BLOCK_ROWS = 2**14
 
@@ -137,11 +137,10 @@ def _blocks(n_rows):
 def _opened(series, categories):
     """Open a closed set of categories to all of the given ones; return these as a series of the same kind."""
     if series.implementation.is_pandas_like():
+        series = with_categories(series, sorted(categories, key=str))
         native = series.to_native()
-        if hasattr(native, "cat") and (new := _new(categories, native.cat.categories)):
-            native = native.cat.add_categories(new)
         like = type(native)(categories.tolist(), dtype=native.dtype)
-        return nw.from_native(native, series_only=True), nw.from_native(like, series_only=True)
+        return series, nw.from_native(like, series_only=True)
     dtype = series.dtype
     if isinstance(dtype, nw.Enum | nw.Categorical):  # older polars cannot replace cells of the latter
         known = series.cat.get_categories().to_list()

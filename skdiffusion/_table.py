@@ -173,8 +173,8 @@ def with_categories(series, categories):
     native = series.to_native()
     if hasattr(native, "cat") and hasattr(native, "iloc"):
         seen = set(native.cat.categories)
-        native = native.cat.add_categories([each for each in categories if each not in seen])
-        return nw.from_native(native, series_only=True)
+        if new := [each for each in categories if each not in seen]:
+            return nw.from_native(native.cat.add_categories(new), series_only=True)
     if series.dtype == nw.Enum:
         known = series.cat.get_categories().to_list()
         return series.cast(nw.Enum([*known, *(each for each in categories if each not in known)]))
