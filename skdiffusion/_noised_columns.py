@@ -101,11 +101,7 @@ def redraw(cells, categories, draw):
 
 
 def redrawn(column, categories, draw):
-    """Copy a column with cells replaced as by `redraw`. A closed set of categories grows by new ones."""
-    if isinstance(column, np.ndarray):
-        cells = column.copy()
-        redraw(cells, categories, draw)
-        return cells
+    """Copy a series with cells replaced as by `redraw`. A closed set of categories grows by new ones."""
     series, categories = _opened(column, categories)
     if series.implementation.is_pandas_like():
         return _redrawn_in_place(series, categories, draw)

@@ -421,19 +421,24 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def _noised(self, table):
         rng = self._rng()
         steps = self._drawn_steps(len(table), rng)
-        if not _is_matrix(table):
-            return self._joined(table, self._noised_columns(table, steps, rng))
-        noised = _add_noise(table, t=steps, rng=rng, **self._number_noise())
-        for index, (categories, draw) in self._category_noise(rng).items():
+        category_noise = self._category_noise(rng)
+        if is_frame(table):
+            return self._joined(table, self._noised_columns(table, steps, rng, category_noise))
+        if _is_matrix(table):
+            noised = _add_noise(table, t=steps, rng=rng, **self._number_noise())
+        else:
+            noised = join(table, self._noised_columns(table, steps, rng, {}))
+        for index, (categories, draw) in category_noise.items():
             redraw(noised[:, index], categories, partial(draw, steps=steps))
         return noised
 
-    def _noised_columns(self, table, steps, rng):
-        category_noise = self._category_noise(rng)
+    def _noised_columns(self, table, steps, rng, category_noise):
         for index, column in enumerate(columns(table, self.is_categorical_)):
             if index in category_noise:
                 categories, draw = category_noise[index]
                 yield redrawn(column, categories, partial(draw, steps=steps))
+            elif self.is_categorical_[index]:
+                yield column
             else:
                 yield _add_noise(column, t=steps, rng=rng, **self._number_noise(index))
 

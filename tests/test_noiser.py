@@ -313,6 +313,13 @@ def test_peak_memory_is_at_most_twice_an_input_with_categories(step, categorical
     assert peak_of(lambda: noiser.fit_transform(x)) < 1.02 * x.nbytes + MEGABYTE
 
 
+@pytest.mark.parametrize("n_columns", [1, 20])
+def test_peak_memory_is_at_most_twice_an_array_of_categories(n_columns):
+    x = np.array(list("abcde") * (200_000 // n_columns), dtype=object).reshape(-1, n_columns)
+    noiser = DiffusionNoiser(categorical_features=list(range(n_columns))).fit(x)
+    assert peak_of(lambda: noiser.transform(x)) < 1.02 * x.nbytes + MEGABYTE
+
+
 @pytest.mark.parametrize("step", ["last", "random"])
 def test_peak_memory_is_at_most_twice_a_frame_and_a_column(step):
     codes = np.arange(500_000) % 5
