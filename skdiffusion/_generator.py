@@ -230,7 +230,7 @@ class DiffusionGenerator(BaseEstimator):
             ).fit(y, weight)
         learnt["_n_rows"], learnt["_form"] = len(weight), self.process
         encoded = _encode(learnt, table, y)
-        learnt["process_"] = process = self._build_process(learnt)
+        learnt["process_"] = process = self._build_process(learnt, encoded, weight)
         result = self._train(process, encoded, (weight / weight.mean()).astype(np.float32), started)
         learnt |= {"weights_": result.weights, "history_": result.history}
         learnt["n_iter_"] = len(result.history["loss"])
@@ -438,7 +438,8 @@ class DiffusionGenerator(BaseEstimator):
             return _hidden(self.target_encoder_, 0)
         return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
 
-    def _build_process(self, learnt):
+    def _build_process(self, learnt, encoded, weight):
+        from ._copula import GaussianCopula, column_scores
         from ._gaussian import GaussianProcess
         from ._masked import MaskedProcess
 
@@ -446,8 +447,11 @@ class DiffusionGenerator(BaseEstimator):
         if learnt["target_encoder_"]:
             encoder = _Joined(encoder, learnt["target_encoder_"])
         dropout = automatic_dropout(n_rows) if self.dropout == "auto" else self.dropout
-        process = {"masked": MaskedProcess, "gaussian": GaussianProcess}[self.process]
-        return process(encoder, hidden_layer_sizes=self.hidden_layer_sizes, dropout=dropout)
+        shape = {"hidden_layer_sizes": self.hidden_layer_sizes, "dropout": dropout}
+        if self.process == "gaussian":
+            return GaussianProcess(encoder, **shape)
+        copula = GaussianCopula.fit(column_scores(encoder, encoded), weight)
+        return MaskedProcess(encoder, copula, **shape)
 
     def _train(self, process, encoded, weight, started):
         """Train the process' network; once more, with a lower rate, if that diverges."""

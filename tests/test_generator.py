@@ -22,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion import DiffusionGenerator, _blocks, _generator, _masked, _training
+from skdiffusion import DiffusionGenerator, _blocks, _generator, _masked, _masked_network, _training
 from skdiffusion._training import compiled as really_compiled
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import shape_error, trend_error
@@ -44,7 +44,7 @@ def make(**parameters):
 def quickly():
     """Train for a step or two only, and make no graph of it: what is learnt does not matter."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (_training, _masked):
+        for module in (_training, _masked_network):
             patch.setattr(module, "compiled", lambda function: function)
         patch.setattr(_training, "borrow", _training._Pool(4).borrow)
         patch.setattr(_generator, "_MIN_STEPS_AN_EPOCH", 1)
@@ -538,11 +538,12 @@ def test_a_column_of_numbers_alone_has_a_likelihood_of_0(quick):
 
 
 def test_without_y_the_likelihood_is_that_of_the_rows_alone(people, labels, quick):
-    # With the weights of the start, columns are independent.
+    # With the weights of the start, labels are independent of the rest. A label that is revealed first shifts
+    # the order of the others, whose likelihood the copula gives nearly the same in all orders.
     model = make(epochs=1, learning_rate=NO_RATE).fit(people, labels)
     shares = pd.Series(labels).map(pd.Series(labels).value_counts(normalize=True))
     expected = model.score_samples(people) + np.log(shares)
-    assert_allclose(model.score_samples(people, labels), expected, atol=1e-3)
+    assert_allclose(model.score_samples(people, labels), expected, atol=0.02)
 
 
 def test_what_training_did_not_have_counts_as_one_row_more(people, quick):
@@ -1041,7 +1042,7 @@ def test_another_width_has_no_likelihood(quick):
 
 
 def test_the_compiled_model_draws_and_scores(people, monkeypatch, fresh_pool):
-    for module in (_training, _masked):
+    for module in (_training, _masked_network):
         monkeypatch.setattr(module, "compiled", really_compiled)
     X = people[["age", "region"]]
     model = make(epochs=1, learning_rate=NO_RATE, early_stopping=False).fit(X)

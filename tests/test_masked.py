@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtri
-from scipy.stats import chisquare, kstest, norm
+from scipy.stats import chisquare, kstest, multivariate_normal, norm
 from sklearn.utils import check_random_state
 
-from skdiffusion import _masked, _training
+from skdiffusion import _masked, _masked_network, _training
 from skdiffusion._blocks import N_CHUNK_ROWS
+from skdiffusion._copula import GaussianCopula, column_scores
 from skdiffusion._encoder import EncodedTable, TableEncoder
 from skdiffusion._masked import MaskedProcess
 from skdiffusion._training import Draws
@@ -32,7 +33,8 @@ SPREAD = 0.4
 def make_model(table, *, encoder=None, spread=0.0, seed=0, dropout=0.0, layers=WIDTH, **parameters):
     """Return encoder, process and a program with initial weights, moved at random by `spread`."""
     encoder = encoder or TableEncoder(**parameters).fit(table)
-    process = MaskedProcess(encoder, hidden_layer_sizes=layers, dropout=dropout)
+    copula = GaussianCopula.fit(column_scores(encoder, encoder.encode(table)), np.ones(len(table)))
+    process = MaskedProcess(encoder, copula, hidden_layer_sizes=layers, dropout=dropout)
     program = _training.Program(process.build())
     process.load(program)
     rng = np.random.default_rng(seed)
@@ -43,7 +45,12 @@ def make_model(table, *, encoder=None, spread=0.0, seed=0, dropout=0.0, layers=W
     columns = EncodedTable(np.arange(n_columns)[None], *np.zeros((2, 1, n_detailed)))
     places = np.argsort(process.arrays(columns)[0][0])
     return SimpleNamespace(
-        encoder=encoder, process=process, program=program, network=program.network, places=places
+        table=table,
+        encoder=encoder,
+        process=process,
+        program=program,
+        network=program.network,
+        places=places,
     )
 
 
@@ -563,10 +570,25 @@ def test_tables_of_one_kind_or_of_one_column_will_do(table, holes):
     assert np.isfinite(model.network.row_loss(arrays, Draws(np.array([0, 0], np.int32)), False)).all()
 
 
+def test_an_untrained_model_of_numbers_is_their_copula():
+    covariance = np.array([[1, 0.9, 0.5], [0.9, 1, 0.3], [0.5, 0.3, 1]])
+    table = np.random.default_rng(0).multivariate_normal(np.zeros(3), covariance, size=2000)
+    model = make_model(np.exp(table))
+    encoded = model.encoder.encode(np.exp(table))
+    log_likelihood = model.process.log_likelihood(model.program, encoded, 0)
+    normal, independent = (
+        multivariate_normal(cov=matrix).logpdf(table) for matrix in (covariance, np.eye(3))
+    )
+    assert_allclose(np.mean(log_likelihood), np.mean(normal - independent), atol=0.05)
+    hidden = encoded_of(np.full((5000, 3), -1), np.full(3, 0.5))
+    _, ranks = model.process.sample(model.program, hidden, 0, holes=True)
+    assert_allclose(np.cov(ndtri(ranks.T)), covariance, atol=0.08)
+
+
 def test_compiled_the_model_is_the_same(categories, monkeypatch):
-    for module in (_training, _masked):
+    for module in (_training, _masked_network):
         monkeypatch.setattr(module, "compiled", really_compiled)
-    model = make_model(categories.encoder.template_, encoder=categories.encoder, spread=SPREAD)
+    model = make_model(categories.table, encoder=categories.encoder, spread=SPREAD)
     values = [
         other.process.log_likelihood(other.program, categories.rows, 0) for other in (categories, model)
     ]

@@ -42,14 +42,34 @@ ALLOWED = {
     "schedules": {"_checks"},
     "_noiser": {"_checks", "_noised_columns", "_table", "schedules"},
     "_training": {"networks"},
-    "_masked": {"_blocks", "_training", "networks"},
+    "_copula": set(),
+    "_masked": {"_blocks", "_masked_network"},
+    "_masked_network": {"_blocks", "_copula", "_training", "networks"},
     "_gaussian": {"_blocks", "_training", "networks", "samplers", "schedules"},
-    "_generator": {"_checks", "_encoder", "_gaussian", "_masked", "_table", "_training", "_watchers"},
+    "_generator": {
+        "_checks",
+        "_copula",
+        "_encoder",
+        "_gaussian",
+        "_masked",
+        "_table",
+        "_training",
+        "_watchers",
+    },
     "_imputer": {"_checks", "_generator", "_table"},
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}
-KERAS_MODULES = {"_blocks", "_gaussian", "_masked", "_regressor", "_training", "_watchers", "networks"}
+KERAS_MODULES = {
+    "_blocks",
+    "_copula",
+    "_gaussian",
+    "_masked_network",
+    "_regressor",
+    "_training",
+    "_watchers",
+    "networks",
+}
 
 
 def imports(module):
