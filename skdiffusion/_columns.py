@@ -7,6 +7,8 @@ increasing order of value. Missing cells, if there were any in training, have th
 from statistics import NormalDist
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
+from scipy.special import ndtr
 
 from ._grids import cast, difference, find_grid, interpolate, middle
 
@@ -17,6 +19,11 @@ _MIN_SHARE, _MIN_CELLS, _TIMES_NEIGHBOURS, _N_NEIGHBOURS = 0.01, 10, 4, 4
 _ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 5000, 20, 8
 _MAX_KNOTS = 10_000
 _MAX_CODES, _MIN_CODES, _ROWS_PER_CODE = 1000, 20, 10
+
+# Where the quantiles of a bin are looked up, and nodes and weights of the mean of a normal distribution.
+_SCORES = np.linspace(-5, 5, 1001)
+_NODES, _NODE_WEIGHTS = hermegauss(5)
+_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
 
 
 def automatic_n_bins(n_cells):
@@ -94,6 +101,25 @@ class CategoricalColumn:
             draws = rng.uniform(0, bounds[-1], size=int(shared.sum()))
             positions[shared] = members[np.searchsorted(bounds[:-1], draws, side="right")]
         return positions, missing
+
+    def estimate(self, probabilities, densities):
+        """Return the position of the likeliest category of each cell.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_cells, n_values)
+            Of the codes.
+        densities : dict
+            Not used: categories have none.
+        """
+        if not self.n_values:
+            return np.zeros(len(probabilities), int)
+        of_code = np.bincount(self.code_of, self.shares, minlength=self.n_values)[self.code_of]
+        share = np.divide(self.shares, of_code, out=np.zeros_like(self.shares), where=of_code > 0)
+        best = np.lexsort((-share, self.code_of))[
+            np.searchsorted(np.sort(self.code_of), np.arange(self.n_values))
+        ]
+        return best[(probabilities * share[best]).argmax(axis=1)]
 
 
 def _rare(counts, n_samples, max_categories, min_frequency):
@@ -223,6 +249,34 @@ class NumericColumn:
             matched &= self.is_value[knot]
             values[matched] = self.values[knot[matched]]
         return values, missing
+
+    def estimate(self, probabilities, densities):
+        """Return the expected value of each cell; integers beyond float64's precision are rounded.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_cells, n_values)
+            Of the codes.
+        densities : dict of int to tuple of ndarray of shape (n_cells, n_components)
+            For each bin, weights, means and standard deviations of the components of the normal score inside.
+        """
+        if not self.n_values:
+            return np.zeros(len(probabilities), self.values.dtype)
+        first, last = self.values[:1], self.values[-1:]
+        expected = np.zeros(len(probabilities))  # distance from the smallest value
+        for code in range(self.n_values):
+            ranks = ndtr(_SCORES) if code in densities else np.full(1, 0.5)
+            values = self.decode(np.full(len(ranks), code), ranks)[0]
+            distances = difference(np.repeat(first, len(ranks)), values)
+            if code in densities:
+                weights, means, stds = (array[:, :, None] for array in densities[code])
+                inside = np.interp(means + stds * _NODES, _SCORES, distances)
+                distances = (weights * inside * _NODE_WEIGHTS).sum(axis=(1, 2))
+            expected += probabilities[:, code] * distances
+        if first.dtype.kind == "f" or max(abs(float(first[0])), abs(float(last[0]))) < 2**53:
+            return first.astype(np.float64) + expected
+        share = expected / difference(first, last)
+        return interpolate(np.repeat(first, len(share)), np.repeat(last, len(share)), share)
 
     def _place_knots(self, values, counts, codes):
         n_cells = np.bincount(codes, counts, minlength=self.n_values)

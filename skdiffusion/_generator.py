@@ -372,6 +372,21 @@ class DiffusionGenerator(BaseEstimator):
         """
         return float(self.score_samples(X, y).mean())
 
+    def _estimates(self, given):
+        """Return, column by column, what is expected of each missing cell of a table, given the others.
+
+        That is the mean of numbers, and the position of the likeliest category. Only the masked process
+        tells it.
+        """
+        encoded = self._encode_asked(1, given, self.encoder_.completed(given), y=None)
+        learnt = self.encoder_.columns_
+        parts = [[] for _ in learnt]
+        with self._program() as program:
+            for distributions in self.process_.distributions(program, encoded):
+                for part, column, distribution in zip(parts, learnt, distributions, strict=False):
+                    part.append(column.estimate(*distribution))
+        return [np.concatenate(part) for part in parts]
+
     def _check_parameters(self):
         check_option("process", self.process, ("masked", "gaussian"))
         sizes = self.hidden_layer_sizes

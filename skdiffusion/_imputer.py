@@ -9,6 +9,7 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
+from ._cells import Column
 from ._checks import check_integer, check_option
 from ._generator import DiffusionGenerator
 from ._table import (
@@ -24,13 +25,16 @@ from ._table import (
 
 __all__ = ["DiffusionImputer"]
 
+# Of a generator that has to draw.
+_N_DRAWS = 10
+
 
 class DiffusionImputer(TransformerMixin, BaseEstimator):
     """Fill missing cells with what the rest of their row makes likely.
 
-    A `DiffusionGenerator` learns the table, holes included; no row needs to be complete. It then draws the
-    missing cells of a row, given all others, several times: numbers become the mean of the draws, categories
-    the most frequent one. `sample` gives the single draws, for multiple imputation.
+    A `DiffusionGenerator` learns the table, holes included; no row needs to be complete. It then tells what a
+    missing cell is, given the known ones of its row: numbers become the mean of that distribution, categories
+    the likeliest one. `sample` draws from it instead, for multiple imputation.
 
     Parameters
     ----------
@@ -39,8 +43,9 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         `sklearn.frozen.FrozenEstimator` is not trained again.
     missing_values : float, int, str or None, default=np.nan
         What stands for a missing cell. NaN, None, NaT and pandas.NA are missing in any case.
-    n_draws : int, default=10
-        Draws for each missing cell, of which the mean or the mode is taken.
+    n_draws : int or None, default=None
+        Draws for each missing cell, of which the mean or the mode is taken. None takes what many draws would
+        tend to, without a draw; a generator of the gaussian process has to draw, and None is 10 then.
     sample_posterior : bool, default=False
         Whether to fill in one draw instead: its spread is that of true cells, its error is larger.
     add_indicator : bool, default=False
@@ -49,8 +54,8 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         Whether to keep columns that had missing cells only in training: numbers become 0, dates the first of
         1970, and other columns stay missing. They are left out otherwise.
     random_state : int, RandomState instance or None, default=None
-        Source of the draws, and of the generator's fit if that has no `random_state` of its own. Pass an int
-        for the same result on each call.
+        Source of the generator's fit, if that has no `random_state` of its own, and of draws. Pass an int for
+        the same result on each call.
 
     Attributes
     ----------
@@ -72,12 +77,13 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Cells are drawn one by one, each given the row's known cells and those drawn before: draws of several
-    cells of a row go together. The generator learns from cells that are not missing, whatever the reason why
-    others are: estimates are right where that reason lies in what is known of a row (missing at random,
-    [1]_). A category that training did not have stays, and tells nothing about other cells.
+    A mean or a mode is that of one cell, given the known ones. Draws are made one by one, each given the
+    known cells and those drawn before: draws of several cells of a row go together. The generator learns from
+    cells that are not missing, whatever the reason why others are: estimates are right where that reason lies
+    in what is known of a row (missing at random, [1]_). A category that training did not have stays, and
+    tells nothing about other cells.
 
-    The noise goes by the position of a row: the same row in another place gets other draws.
+    Draws go by the position of a row: the same row in another place gets other ones.
 
     References
     ----------
@@ -103,7 +109,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         *,
         generator=None,
         missing_values=np.nan,
-        n_draws=10,
+        n_draws=None,
         sample_posterior=False,
         add_indicator=False,
         keep_empty_features=False,
@@ -179,6 +185,8 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_draws = 1 if self.sample_posterior else self.n_draws
+        if n_draws is None and self.generator_.process == "gaussian":
+            n_draws = _N_DRAWS
         return self._filled(X, n_draws, check_random_state(self.random_state))
 
     def sample(self, X, n_imputations=5):
@@ -221,7 +229,8 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         return np.append(names[self.kept_features_], indicators if self.add_indicator else []).astype(object)
 
     def _check_parameters(self):
-        check_integer("n_draws", self.n_draws, low=1)
+        if self.n_draws is not None:
+            check_integer("n_draws", self.n_draws, low=1, remedy="or give None")
         if not (
             self.missing_values is None
             or np.isscalar(self.missing_values)
@@ -244,16 +253,29 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         if len(rows):
             known = [_known(column, learnt) for column, learnt in zip(columns, encoder.columns_, strict=True)]
             given = assemble(known, _template(table, known, encoder))
-            # All rows, as often as there are draws.
-            given = _safe_indexing(given, np.tile(rows, n_draws))
-            drawn = self.generator_.sample(given=given, allow_missing=False, random_state=rng)
-            drawn = drawn[0] if self.generator_.target_encoder_ else drawn
+            if n_draws is None:
+                found = self._estimated(_safe_indexing(given, rows))
+            else:
+                found = self._drawn(_safe_indexing(given, np.tile(rows, n_draws)), rng)
             columns = [
-                _with_draws(column, rows, draws, n_draws)
-                for column, draws in zip(columns, encoder.read(drawn), strict=True)
+                _with_draws(column, rows, draws, n_draws or 1)
+                for column, draws in zip(columns, found, strict=True)
             ]
         columns = [_without_holes(column) for column in columns]
         return self._assembled(X, table, columns, holes)
+
+    def _estimated(self, given):
+        """Return the columns of a table with what is expected of its missing cells."""
+        pairs = zip(self.generator_.encoder_.columns_, self.generator_._estimates(given), strict=True)
+        return [
+            Column(values, np.full(len(values), not learnt.n_values), getattr(learnt, "categories", None))
+            for learnt, values in pairs
+        ]
+
+    def _drawn(self, given, rng):
+        """Return the columns of a table with a draw for each missing cell."""
+        drawn = self.generator_.sample(given=given, allow_missing=False, random_state=rng)
+        return self.generator_.encoder_.read(drawn[0] if self.generator_.target_encoder_ else drawn)
 
     def _assembled(self, X, table, columns, holes):
         """Build the result: an array of numbers, or a table like X."""

@@ -1,7 +1,7 @@
 """The masked process: cells are hidden, more and more of them, and revealed again one by one."""
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, softmax
 
 from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, filled, padded
 from ._masked_network import MaskedArchitecture, MaskedNetwork, initial_weights
@@ -140,6 +140,54 @@ class MaskedProcess:
             if on_rows:
                 on_rows(rows.stop)
         return codes[:, self._place], ranks[:, np.argsort(self._detail_order)]
+
+    def distributions(self, program, encoded):
+        """Yield the distributions of all cells, given the visible ones alone, for some rows at a time.
+
+        Parameters
+        ----------
+        program : Program
+            Holds the weights and this encoder's tables.
+        encoded : EncodedTable
+            Rows whose hidden cells have the code -1. Distributions of the others mean nothing.
+
+        Yields
+        ------
+        distributions : list of tuple
+            Of the next rows: for each column the probabilities of its codes but that of missing cells, of
+            shape (n_rows, n_values), and, for each code that is a bin, weights, means and standard deviations
+            of the components of the normal score inside, of shape (n_rows, n_components).
+        """
+        codes, low, high = self.arrays(encoded)
+        ranks = (low + high) / 2
+        n_values = (self._log_odds_without_holes == 0).sum(axis=1)
+        ends = np.cumsum(padded(np.array(self.architecture.n_codes)))
+        starts = np.append(0, ends[:-1])
+        n_bins = max((self.architecture.n_codes[column] for column in self.architecture.detailed), default=1)
+        for start in range(0, len(codes), N_CHUNK_ROWS):
+            rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
+            full = filled(codes[rows]), filled(ranks[rows])
+            densities = [{} for _ in self.architecture.n_codes]
+            for code in range(n_bins):
+                is_bin = self._tables["is_bin"][:, code] > 0
+                if code and not is_bin.any():
+                    continue
+                logits, *mixtures = (
+                    np.asarray(array)[: rows.stop - start].astype(float)
+                    for array in program.network.distributions(*full, np.int32(code))
+                )
+                for detail, column in enumerate(self.architecture.detailed):
+                    if is_bin[column]:
+                        log_weights, means, log_scales = (array[:, detail] for array in mixtures)
+                        densities[column][code] = np.exp(log_weights), means, np.exp(log_scales)
+            probabilities = [
+                softmax(logits[:, starts[place] : starts[place] + n_values[place]], axis=1)
+                for place in self._place
+            ]
+            yield [
+                (probability, densities[place])
+                for probability, place in zip(probabilities, self._place, strict=True)
+            ]
 
     def log_likelihood(self, program, encoded, seed, *, n_orders=2):
         """Return the log-likelihood of each row, averaged over random orders.

@@ -90,6 +90,7 @@ class MaskedNetwork:
         self.optimizer.build(self.variables)
         self.reveal = compiled(self._reveal)
         self.order_loss = compiled(self._order_loss)
+        self.distributions = compiled(self._distributions)
 
     def row_loss(self, arrays, draws, training):
         """Return the loss of each row: an estimate of minus its log-likelihood, in nats.
@@ -245,6 +246,14 @@ class MaskedNetwork:
             new_ranks = ops.where(is_bin[:, None] > 0, new_ranks, 0.5)
             ranks = ops.where(ops.take(is_drawn, self._detailed, axis=1), new_ranks, ranks)
         return codes, ranks
+
+    def _distributions(self, codes, ranks, code):
+        """Return the logits of all cells, and the mixtures of detailed ones if they had the given code."""
+        seen = self._seen(codes, ranks)
+        if not len(self._detailed):
+            return (self._logits(seen),)
+        code = ops.broadcast_to(code, (codes.shape[0], len(self._detailed)))
+        return self._logits(seen), *self._mixtures(seen, code)
 
     def _order_loss(self, codes, ranks, order):
         """Return minus the log-probability of each row, its cells revealed in the given order."""

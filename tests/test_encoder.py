@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
+from scipy.special import ndtr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import OneHotEncoder
@@ -883,3 +884,33 @@ def test_encoding_is_compact_and_fast():
         assert tracemalloc.get_traced_memory()[1] < 3 * size
     finally:
         tracemalloc.stop()
+
+
+def test_an_expected_number_is_the_mean_over_atoms_and_bins():
+    x = np.random.default_rng(0).gamma(2, size=4000)
+    (column,) = TableEncoder().fit(np.append(x, np.zeros(1000))[:, None]).columns_
+    assert column.n_values == 2
+    assert column.is_bin.tolist() == [False, True]
+    # The whole bin, its middle, and a part of it as a mixture of two components.
+    parts = [[0.0, 1.0], [0.0, 1.0], [0.5, 0.5]]
+    densities = {1: ([[1.0], [1.0], [1.0]], [[0.0], [0.0], [1.0]], [[1.0], [1e-6], [1e-6]])}
+    found = column.estimate(np.array(parts), {1: tuple(map(np.array, densities[1]))})
+    assert_allclose(found, [x.mean(), np.median(x), np.quantile(x, ndtr(1)) / 2], rtol=0.01)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "datetime64[ns]"])
+def test_an_expected_integer_of_many_digits_keeps_them(dtype):
+    x = (2**62 + 1000 * np.arange(300)).astype(dtype)
+    (column,) = TableEncoder().fit(pd.DataFrame({"x": x})).columns_
+    density = tuple(np.full((1, 1), value) for value in (1.0, 0.0, 1e-6))
+    found = column.estimate(np.ones((1, 1)), {0: density})
+    assert abs(int(found[0]) - (2**62 + 149_500)) < 1000
+
+
+def test_the_likeliest_category_of_a_shared_code_is_its_commonest():
+    table = pd.DataFrame({"c": ["a"] * 50 + ["b"] * 5 + ["c"] * 4 + ["d"] * 3})
+    (column,) = TableEncoder(max_categories=2).fit(table).columns_
+    assert column.n_values == 2
+    found = column.estimate(np.array([[0.4, 0.6], [0.1, 0.9]]), {})
+    # Of the shared code's 0.6, its commonest category has 5/12.
+    assert [column.categories[place] for place in found] == ["a", "b"]

@@ -29,10 +29,10 @@ def small(**parameters):
 
 
 def make(generator=None, **parameters):
-    return DiffusionImputer(generator=generator or small(), **{"n_draws": 2, "random_state": 0, **parameters})
+    return DiffusionImputer(generator=generator or small(), **{"random_state": 0, **parameters})
 
 
-@parametrize_with_checks([make(small(hidden_layer_sizes=(4,)))])
+@parametrize_with_checks([make(small(hidden_layer_sizes=(4,)), n_draws=n) for n in (None, 2)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -63,7 +63,7 @@ def pairs():
 @pytest.fixture(scope="module")
 def knowing(uncompiled, pairs):
     generator = small(epochs=30, hidden_layer_sizes=(64, 64), learning_rate=5e-3, batch_size=128)
-    return make(generator, n_draws=10).fit(pairs[1])
+    return make(generator).fit(pairs[1])
 
 
 def assert_kept(filled, table):
@@ -109,6 +109,35 @@ def test_a_single_draw_has_the_spread_of_true_cells(knowing):
     assert means["x"][::2].std() < 0.4 < draws["x"][::2].std()
     # The cells of one row go together.
     assert np.corrcoef(draws["x"], draws["minus_x"])[0, 1] < -0.95
+
+
+def test_without_draws_it_gives_what_many_draws_tend_to(knowing, pairs):
+    _, table = pairs
+    table = table[table.isna().sum(axis=1) == 1][:60].reset_index(drop=True)
+    filled = knowing.transform(table)
+    draws = knowing.sample(table, n_imputations=300)
+    for name in ("x", "minus_x"):
+        holes = table[name].isna()
+        drawn = np.stack([draw[name][holes] for draw in draws])
+        deviations = (filled[name][holes] - drawn.mean(axis=0)) / (drawn.std(axis=0) / np.sqrt(300))
+        assert np.abs(deviations).mean() < 1.2
+    holes = table["sign"].isna()
+    share = np.stack([draw["sign"][holes] == filled["sign"][holes] for draw in draws]).mean(axis=0)
+    assert (share > 0.4).all()
+
+
+def test_without_draws_a_row_is_filled_the_same_anywhere(fitted, people):
+    filled = fitted.transform(people)
+    assert_frame_equal(fitted.transform(people[::-1])[::-1], filled)
+    assert_frame_equal(fitted.transform(people[50:53]), filled[50:53])
+
+
+def test_a_generator_that_has_to_draw_draws(pairs):
+    table = pairs[1][:200]
+    imputer = make(small(process="gaussian", n_sampling_steps=4)).fit(table)
+    filled = imputer.transform(table)
+    assert not filled.isna().any(axis=None)
+    assert_frame_equal(clone(imputer).set_params(n_draws=10).fit(table).transform(table), filled)
 
 
 def test_imputations_differ_in_drawn_cells_alone(knowing, pairs):
@@ -379,7 +408,7 @@ def test_holes_in_columns_that_had_none_in_training_are_filled():
     ("parameters", "message"),
     [
         ({"missing_values": [-1, -2]}, "missing_values must be a number, a string or None"),
-        ({"n_draws": 0}, "n_draws must be an integer >= 1, got 0"),
+        ({"n_draws": 0}, "n_draws must be an integer >= 1, got 0; or give None"),
         ({"sample_posterior": "yes"}, "sample_posterior must be"),
         ({"add_indicator": 2}, "add_indicator must be"),
         ({"keep_empty_features": None}, "keep_empty_features must be"),

@@ -56,7 +56,7 @@ ALLOWED = {
         "_training",
         "_watchers",
     },
-    "_imputer": {"_checks", "_generator", "_table"},
+    "_imputer": {"_cells", "_checks", "_generator", "_table"},
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}
