@@ -119,8 +119,9 @@ def test_without_draws_it_gives_what_many_draws_tend_to(knowing, pairs):
     for name in ("x", "minus_x"):
         holes = table[name].isna()
         drawn = np.stack([draw[name][holes] for draw in draws])
-        deviations = (filled[name][holes] - drawn.mean(axis=0)) / (drawn.std(axis=0) / np.sqrt(300))
-        assert np.abs(deviations).mean() < 1.2
+        # Quantiles are looked up a hundredth of a standard deviation apart.
+        allowed = 5 * drawn.std(axis=0) / np.sqrt(300) + 0.005
+        assert (np.abs(filled[name][holes] - drawn.mean(axis=0)) < allowed).all()
     holes = table["sign"].isna()
     share = np.stack([draw["sign"][holes] == filled["sign"][holes] for draw in draws]).mean(axis=0)
     assert (share > 0.4).all()
