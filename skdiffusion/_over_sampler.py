@@ -26,13 +26,17 @@ except ImportError as error:
 
 __all__ = ["DiffusionOverSampler"]
 
+# Rows that are drawn for each one that is asked for.
+_N_CANDIDATES = 2
+
 
 class DiffusionOverSampler(BaseOverSampler):
     """Balance classes with new rows, each a row of its class of which some cells are drawn anew.
 
     A `DiffusionGenerator` learns rows and classes together, and all classes count the same. A new row begins
     as a row of its class, drawn at random. Some of its cells are then hidden, and drawn again given its other
-    cells and its class.
+    cells and its class. Twice as many rows are drawn as are asked for, and those are preferred that the
+    generator takes for rows of their class.
 
     Parameters
     ----------
@@ -74,7 +78,8 @@ class DiffusionOverSampler(BaseOverSampler):
     -----
     Hiding some cells and drawing them again is a step forward and back in a masked diffusion [1]_. The
     smaller the `hidden_fraction`, the closer a new row is to a true one: at 0 it would be a copy, as in
-    random over-sampling. Missing cells are drawn anew too.
+    random over-sampling. Missing cells are drawn anew too. Then the generator draws a class for each new row;
+    one that gets its own class is preferred, so that fewer rows end up among those of another class.
 
     References
     ----------
@@ -186,8 +191,10 @@ class DiffusionOverSampler(BaseOverSampler):
         elif generator.random_state is None:
             generator.set_params(random_state=rng.randint(2**31))
         generator.fit(table, target, sample_weight=compute_sample_weight("balanced", groups))
+        # Of classes more rows than asked for, since some are left out again.
+        n_candidates = _N_CANDIDATES if groups is target else 1
         rows = [
-            rng.choice(np.flatnonzero(groups == group), n_new)
+            rng.choice(np.flatnonzero(groups == group), n_candidates * n_new)
             for group, n_new in self.sampling_strategy_.items()
         ]
         rows = np.concatenate([np.empty(0, np.intp), *rows])
@@ -197,6 +204,16 @@ class DiffusionOverSampler(BaseOverSampler):
         if len(rows):  # what a frozen generator has not seen tells it nothing
             hidden |= generator.encoder_.encode(given, unseen="missing").codes < 0
         X_new, _ = generator.sample(given=with_holes(given, hidden), y=target[rows], random_state=rng)
+        if n_candidates > 1 and len(rows):
+            _, classes = generator.sample(given=X_new, random_state=rng)
+            # Those whose class is drawn as another one come last, to be taken if there are too few others.
+            order = np.argsort(np.asarray(classes) != target[rows], kind="stable")
+            chosen = [
+                order[target[rows[order]] == group][:n_new]
+                for group, n_new in self.sampling_strategy_.items()
+            ]
+            chosen = np.concatenate(chosen)
+            X_new, rows = _safe_indexing(X_new, chosen), rows[chosen]
         self.generator_ = generator
         return X_new, rows
 

@@ -134,6 +134,20 @@ def test_new_rows_are_like_those_of_their_class(pairs, knowing, hidden_fraction)
     assert_allclose(X_new.std(axis=0), 1, atol=0.2)
 
 
+def test_rows_that_look_like_another_class_are_avoided(knowing, monkeypatch):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=500)
+    y = np.repeat([False, True], [450, 50])
+    X = np.column_stack([x, np.where(y, -x, x)])
+
+    def share_of_the_wrong_side(n_candidates):
+        monkeypatch.setattr("skdiffusion._over_sampler._N_CANDIDATES", n_candidates)
+        X_new = make(knowing, hidden_fraction=0.5).fit_resample(X, y)[0][500:]
+        return (X_new[:, 0] * X_new[:, 1] > 0.1).mean()
+
+    assert share_of_the_wrong_side(2) < share_of_the_wrong_side(1)
+
+
 def test_results_repeat_with_a_seed(people, jobs):
     expected = make().fit_resample(people, jobs)[0]
     assert_frame_equal(make().fit_resample(people, jobs)[0], expected)
