@@ -50,7 +50,7 @@ class DiffusionOverSampler(BaseOverSampler):
         What learns rows and classes. None takes one with two layers of 128 units that is trained on all rows
         for 60 epochs. A fitted one in a `sklearn.frozen.FrozenEstimator`, fitted with `y`, is not trained
         again.
-    hidden_fraction : float, default=0.3
+    hidden_fraction : float, default=0.2
         Share of the cells of a new row that are drawn anew, one cell at least. 1 draws whole rows.
     random_state : int, RandomState instance or None, default=None
         Source of the draws, and of the generator's fit if that has no `random_state` of its own. Pass an int
@@ -98,7 +98,7 @@ class DiffusionOverSampler(BaseOverSampler):
     ((360, 3), 180)
     """
 
-    def __init__(self, *, sampling_strategy="auto", generator=None, hidden_fraction=0.3, random_state=None):
+    def __init__(self, *, sampling_strategy="auto", generator=None, hidden_fraction=0.2, random_state=None):
         super().__init__(sampling_strategy=sampling_strategy)
         self.generator = generator
         self.hidden_fraction = hidden_fraction
