@@ -10,10 +10,12 @@ _EXPORTS = {
     "DiffusionGenerator": "_generator",
     "DiffusionImputer": "_imputer",
     "DiffusionNoiser": "_noiser",
+    "DiffusionOverSampler": "_over_sampler",
 }
 _TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")
 
-__all__ = [*_EXPORTS, *_TOOLBOXES]
+# What needs an optional package is not among the names of a star import.
+__all__ = [*(name for name in _EXPORTS if name != "DiffusionOverSampler"), *_TOOLBOXES]
 
 
 def __getattr__(name):
@@ -25,4 +27,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *_EXPORTS, *_TOOLBOXES})

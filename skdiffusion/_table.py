@@ -186,6 +186,23 @@ def empty_like(table):
     return table.head(0).copy() if hasattr(table, "iloc") else table[:0]
 
 
+def with_holes(table, mask):
+    """Return a table whose cells are missing where a mask of its shape says so; dtypes change as needed."""
+    if not is_frame(table):
+        if table.dtype.kind in "iub":
+            table = table.astype(np.float64 if table.dtype.kind != "b" else object)
+        elif table.dtype.kind == "U":
+            table = table.astype(object)
+        holes = {"O": None, "m": np.timedelta64("NaT"), "M": np.datetime64("NaT")}
+        return np.where(mask, holes.get(table.dtype.kind, np.nan), table).astype(table.dtype)
+    frame = as_narwhals(table)
+    kept = [
+        nw.when(nw.new_series(name, ~column, backend=frame.implementation)).then(nw.col(name)).alias(name)
+        for name, column in zip(frame.columns, mask.T, strict=True)
+    ]
+    return frame.with_columns(*kept).to_native()
+
+
 def read_numbers(table, index, template):
     """Read a column of numbers, in the units of the template's column."""
     cells = _series(table, index) if is_frame(table) else table[:, index]

@@ -57,6 +57,7 @@ ALLOWED = {
         "_watchers",
     },
     "_imputer": {"_cells", "_checks", "_generator", "_table"},
+    "_over_sampler": {"_cells", "_checks", "_generator", "_table"},
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}
@@ -158,9 +159,15 @@ def test_importing_the_package_loads_no_module_before_it_is_asked_for():
 
 
 def test_every_public_name_is_there_and_listed():
-    for name in skdiffusion.__all__:
+    for name in [*skdiffusion._EXPORTS, *skdiffusion._TOOLBOXES]:
         assert getattr(skdiffusion, name) is not None
         assert name in dir(skdiffusion)
+
+
+def test_a_star_import_needs_no_optional_package():
+    loaded = loaded_by("from skdiffusion import *")
+    assert "skdiffusion._imputer" in loaded
+    assert "imblearn" not in loaded
 
 
 def test_another_name_is_an_attribute_error():
@@ -278,8 +285,8 @@ def test_what_is_imported_is_required():
     if not pyproject.exists():
         pytest.skip("installed without its pyproject.toml")
     project = tomllib.loads(pyproject.read_text())["project"]
-    # pandas makes the tables of `datasets`, for those who have it; matplotlib is the extra "plot".
-    optional = {"pandas", "matplotlib"}
+    # pandas makes the tables of `datasets`, for those who have it; the others are extras.
+    optional = {"pandas", "matplotlib", "imblearn"}
     packages = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
     required = {{"scikit-learn": "sklearn"}.get(package, package) for package in packages}
     used = {name.partition(".")[0] for module in MODULES for name, _ in imports(module) if not is_ours(name)}
