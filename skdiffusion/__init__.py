@@ -10,6 +10,7 @@ _EXPORTS = {
     "DiffusionGenerator": "_generator",
     "DiffusionImputer": "_imputer",
     "DiffusionNoiser": "_noiser",
+    "DiffusionOutlierDetector": "_outlier_detector",
 }
 _TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")
 

@@ -188,10 +188,7 @@ class MaskedProcess:
         """
         codes, low, high = self.arrays(encoded)
         ranks = (low + high) / 2
-        widths = self._tables["high"] - self._tables["low"]
-        columns = np.arange(codes.shape[1])
-        is_bin = (codes >= 0) & (self._tables["is_bin"][columns, codes] > 0)
-        total = -np.log(np.where(is_bin, widths[columns, codes], 1)).sum(axis=1, dtype=float)
+        total = -self._log_widths(codes).sum(axis=1, dtype=float)
         for start in range(0, len(codes), N_CHUNK_ROWS):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             full = filled(codes[rows]), filled(ranks[rows])
@@ -202,6 +199,37 @@ class MaskedProcess:
                 loss = program.network.order_loss(*full, order)
                 total[rows] -= np.asarray(loss)[: rows.stop - start] / n_orders
         return total
+
+    def cell_log_likelihoods(self, program, encoded):
+        """Return the log-likelihood of each cell, given all others of its row that are not hidden.
+
+        Parameters
+        ----------
+        program : Program
+            Holds the weights and this encoder's tables.
+        encoded : EncodedTable
+            Rows. Hidden cells stay hidden, and count as nothing.
+
+        Returns
+        -------
+        log_likelihoods : ndarray of shape (n_samples, n_columns)
+            In nats and in the measure of `log_likelihood`, which they do not add up to.
+        """
+        codes, low, high = self.arrays(encoded)
+        ranks = (low + high) / 2
+        total = -self._log_widths(codes).astype(float)
+        for start in range(0, len(codes), N_CHUNK_ROWS):
+            rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
+            losses = program.network.cell_losses(filled(codes[rows]), filled(ranks[rows]))
+            total[rows] -= np.asarray(losses)[: rows.stop - start]
+        return total[:, self._place]
+
+    def _log_widths(self, codes):
+        """Return the logarithm of the share of its column that each cell's bin covers; 0 for other codes."""
+        columns = np.arange(codes.shape[1])
+        is_bin = (codes >= 0) & (self._tables["is_bin"][columns, codes] > 0)
+        widths = self._tables["high"] - self._tables["low"]
+        return np.log(np.where(is_bin, widths[columns, codes], 1))
 
 
 class MaskedNetwork:
@@ -238,6 +266,7 @@ class MaskedNetwork:
         self.optimizer.build(self.variables)
         self.reveal = compiled(self._reveal)
         self.order_loss = compiled(self._order_loss)
+        self.cell_losses = compiled(self._each_cell_losses)
 
     def row_loss(self, arrays, draws, training):
         """Return the loss of each row: an estimate of minus its log-likelihood, in nats.
@@ -389,6 +418,21 @@ class MaskedNetwork:
 
         _, losses = ops.while_loop(
             lambda count, _: count < n_columns, step, (0, ops.zeros(n_rows, "float32"))
+        )
+        return losses
+
+    def _each_cell_losses(self, codes, ranks):
+        """Return minus the log-probability of each cell, given all others."""
+        n_rows, n_columns = codes.shape
+
+        def step(column, losses):
+            is_hidden = np.arange(n_columns, dtype=np.int32) == column
+            features = self._features(ops.where(is_hidden, -1, codes), ranks)
+            cells = ops.where(codes >= 0, self._cell_losses(features, codes, ranks), 0.0)
+            return column + 1, losses + ops.where(is_hidden, cells, 0.0)
+
+        _, losses = ops.while_loop(
+            lambda column, _: column < n_columns, step, (0, ops.zeros((n_rows, n_columns), "float32"))
         )
         return losses
 

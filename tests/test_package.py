@@ -46,6 +46,8 @@ ALLOWED = {
     "_gaussian": {"_blocks", "_training", "networks", "samplers", "schedules"},
     "_generator": {"_checks", "_encoder", "_gaussian", "_masked", "_table", "_training", "_watchers"},
     "_imputer": {"_checks", "_generator", "_table"},
+    "_outlier_detector": {"_checks", "_encoder", "_generator", "_row_densities", "_table"},
+    "_row_densities": set(),
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}
