@@ -1,9 +1,9 @@
 """How well are outliers told? The tabular sets of ADBench, two regimes, plain detectors.
 
-"clean": a random half of the usual rows is learnt, all other rows are scored. "mixed": all rows are learnt, outliers
-among them, and the same rows are scored. A run is one data set, regime, seed and method. It appends one line to
-`benchmarks/results/outliers.jsonl`; what is there is not run again. Run it from the repository root; the last
-command writes the tables to `benchmarks/results/outliers.md`::
+"clean": a random half of the usual rows is learnt, all other rows are scored. "mixed": all rows are learnt,
+outliers among them, and the same rows are scored. A run is one data set, regime, seed and method. It appends
+one line to `benchmarks/results/outliers.jsonl`; what is there is not run again. Run it from the repository
+root; the last command writes the tables to `benchmarks/results/outliers.md`::
 
     python benchmarks/outliers.py
     python benchmarks/outliers.py --data 14_glass --regime mixed --seeds 0
@@ -165,7 +165,7 @@ def report(lines):
         n_seeds = min(len(found[data, name]) for data in sets for name in names)
         print(f"## {regime}: {meaning}\n")
         print(
-            f"Means over {len(sets)} data sets and {n_seeds} seeds. Rank 1 is best; seconds to fit and score.\n"
+            f"Means over {len(sets)} data sets, {n_seeds} seeds. Rank 1 is best. Seconds to fit and score.\n"
         )
         ranks = {
             metric: np.mean([rankdata(-row) for row in values[metric]], axis=0)
@@ -188,8 +188,9 @@ def report(lines):
         rows = [[data, *map("{:.3f}".format, row)] for data, row in zip(sets, values["auroc"], strict=True)]
         print_table(["data", *names], rows)
     print(
-        f"At most {MAX_ROWS:,} rows of a data set are taken, at random. One setting for all sets: defaults, and\n"
-        f"{N_NEIGHBOURS} neighbours. Columns are standardised for all methods but ours. Some sets share a source."
+        f"At most {MAX_ROWS:,} rows of a data set are taken, at random. One setting for all sets: defaults,\n"
+        f"and {N_NEIGHBOURS} neighbours. Columns are standardised for all methods but ours. Some sets share\n"
+        "a source."
     )
 
 

@@ -16,6 +16,9 @@ __all__ = ["DiffusionOutlierDetector"]
 # Noise levels, in standard deviations.
 _LARGEST_SIGMA, _SMALLEST_SIGMA = 3.0, 0.2
 
+# Interquartile ranges beyond a quartile from which on a score lies "far out" in a box plot.
+_FAR_OUT = 3.0
+
 # Least spread of a level, in nats: rows that are all alike have none.
 _MIN_SPREAD = 1e-3
 
@@ -35,10 +38,12 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
         rows that are kept. A fitted one in a `sklearn.frozen.FrozenEstimator` is not trained again.
     contamination : "auto" or float, default="auto"
         Share of outliers in the training table, in (0, 0.5], which sets the threshold. "auto" sets it to the
-        lower quartile of the scores of the training rows that are kept, less 1.5 times their interquartile
-        range.
+        lower quartile of the training rows' scores, less 3 times their interquartile range.
     n_noise_levels : int, default=8
         Number of noise levels, from 3 to 0.2 standard deviations in equal ratios.
+    trimmed_share : float, default=0.1
+        Share of the training rows, in [0, 0.5], that is left out as unlikely at each noise level. Take 0 if
+        the training table is known to have no outliers.
     random_state : int, RandomState instance or None, default=None
         Source of the generator's fit, if that has no `random_state` of its own, and of the choice among more
         than 4000 rows. Pass an int for the same scores at each fit.
@@ -89,10 +94,13 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
     'income'
     """
 
-    def __init__(self, *, generator=None, contamination="auto", n_noise_levels=8, random_state=None):
+    def __init__(
+        self, *, generator=None, contamination="auto", n_noise_levels=8, trimmed_share=0.1, random_state=None
+    ):
         self.generator = generator
         self.contamination = contamination
         self.n_noise_levels = n_noise_levels
+        self.trimmed_share = trimmed_share
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -132,18 +140,18 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
             min_frequency=generator.min_frequency,
         ).fit(table)
         sigmas = np.geomspace(_LARGEST_SIGMA, _SMALLEST_SIGMA, self.n_noise_levels)
-        densities = RowDensities(as_points(encoder, table), sigmas, rng)
+        densities = RowDensities(as_points(encoder, table), sigmas, self.trimmed_share, rng)
         generator.fit(_safe_indexing(table, densities.kept), None)  # FrozenEstimator wants a y
 
         model = _Model(encoder, densities, generator)
         levels = model.levels(_safe_indexing(table, densities.reference), are_reference=True)
         low, middle, high = np.quantile(levels, [0.25, 0.5, 0.75], axis=0)
         spread = np.maximum(high - low, _MIN_SPREAD)
+        scores = ((model.levels(table) - middle) / spread).mean(axis=1)
         if self.contamination == "auto":
-            low, high = np.quantile(((levels - middle) / spread).mean(axis=1), [0.25, 0.75])
-            offset = low - 1.5 * (high - low)
+            low, high = np.quantile(scores, [0.25, 0.75])
+            offset = low - _FAR_OUT * (high - low)
         else:
-            scores = ((model.levels(table) - middle) / spread).mean(axis=1)
             offset = np.percentile(scores, 100 * self.contamination)
         validate_data(self, table, skip_check_array=True)
         self.generator_, self.offset_, self.kept_samples_ = generator, float(offset), densities.kept
@@ -237,6 +245,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
                 "contamination", self.contamination, low=0, high=0.5, open_low=True, remedy='or give "auto"'
             )
         check_integer("n_noise_levels", self.n_noise_levels, low=1)
+        check_real("trimmed_share", self.trimmed_share, low=0, high=0.5)
 
     def _checked(self, X):
         check_is_fitted(self)

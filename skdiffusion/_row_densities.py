@@ -11,9 +11,6 @@ _N_CHUNK_ROWS = 1024
 # Training rows to which others are compared, at most.
 _MAX_REFERENCE_ROWS = 4000
 
-# Share of the training rows that is left out at each noise level.
-_TRIMMED_SHARE = 0.1
-
 # Training cells from which the density of a column is estimated, at most.
 _MAX_CELLS = 500
 
@@ -62,7 +59,7 @@ class RowDensities:
 
     With normal noise of deviation `sigma`, the rows have as density a mean of normal ones around each of
     them. From the largest noise level to the smallest, the density is that of the rows kept so far, and the
-    tenth of all rows for which it is least is left out at the next level. Clusters of outliers go at large
+    share of all rows for which it is least is left out at the next level. Clusters of outliers go at large
     levels, where they are no neighbours of themselves alone; single ones at small levels.
 
     Parameters
@@ -71,6 +68,8 @@ class RowDensities:
         Training rows. Each block is scaled to a total variance of 1.
     sigmas : ndarray of shape (n_levels,)
         Noise levels, falling.
+    trimmed_share : float
+        Share of the rows that is left out.
     rng : RandomState
         Chooses among many rows those to which others are compared.
 
@@ -82,9 +81,9 @@ class RowDensities:
         Indices of those to which rows are compared.
     """
 
-    def __init__(self, points, sigmas, rng):
+    def __init__(self, points, sigmas, trimmed_share, rng):
         self._sigmas, n_rows = sigmas, len(points.cells)
-        n_trimmed = int(_TRIMMED_SHARE * n_rows)
+        n_trimmed = int(trimmed_share * n_rows)
         self._take(points, np.arange(n_rows), rng)
         for sigma in sigmas:
             own = np.full(n_rows, -1)

@@ -116,8 +116,9 @@ def test_outliers_in_training_are_told(spread):
     assert np.isin(np.arange(450, 500), detector.kept_samples_).mean() < 0.1
 
 
-def test_clean_rows_are_mostly_kept(fitted):
-    assert len(fitted.kept_samples_) >= 180
+@pytest.mark.parametrize(("share", "n_kept"), [(0.0, 200), (0.1, 180), (0.25, 150)])
+def test_the_share_that_is_left_out_is_chosen(people, share, n_kept):
+    assert len(make(trimmed_share=share).fit(people).kept_samples_) == n_kept
 
 
 # The threshold
@@ -282,7 +283,7 @@ def test_it_can_be_pickled_and_cloned(fitted, people):
 
 def test_densities_are_means_of_normal_ones():
     X = np.random.default_rng(0).normal(size=(300, 1))
-    densities = RowDensities(as_points(TableEncoder().fit(X), X), [0.5], np.random.RandomState(0))
+    densities = RowDensities(as_points(TableEncoder().fit(X), X), [0.5], 0.1, np.random.RandomState(0))
     kept = X[densities.kept]
     cells = (np.array([[0.3], [4.0]]) - kept.mean()) / kept.std()
     expected = np.exp(-((cells - (kept.T - kept.mean()) / kept.std()) ** 2) / (2 * 0.5**2)).mean(axis=1)
@@ -293,7 +294,7 @@ def test_densities_are_means_of_normal_ones():
 def test_the_density_of_a_column_integrates_to_one():
     X = np.random.default_rng(0).normal(size=(300, 1))
     encoder = TableEncoder().fit(X)
-    densities = RowDensities(as_points(encoder, X), [0.5], np.random.RandomState(0))
+    densities = RowDensities(as_points(encoder, X), [0.5], 0.1, np.random.RandomState(0))
     grid = np.linspace(-50, 50, 20_001)[:, None]
     found = np.exp(densities.number_log_densities(as_points(encoder, grid)))[:, 0]
     assert_allclose(found.sum() * 0.005 / X[densities.kept].std(), 1, atol=0.01)
@@ -301,7 +302,7 @@ def test_the_density_of_a_column_integrates_to_one():
 
 def test_no_row_is_left_out_of_fewer_than_ten():
     X = np.arange(9.0)[:, None] ** 3
-    densities = RowDensities(as_points(TableEncoder().fit(X), X), [3.0, 0.2], np.random.RandomState(0))
+    densities = RowDensities(as_points(TableEncoder().fit(X), X), [3.0, 0.2], 0.1, np.random.RandomState(0))
     assert_array_equal(densities.kept, np.arange(9))
 
 
@@ -314,6 +315,7 @@ def test_no_row_is_left_out_of_fewer_than_ten():
         ({"contamination": 0.6}, "contamination must be a finite number > 0 and <= 0.5, got 0.6"),
         ({"contamination": 0.0}, "contamination must be a finite number > 0"),
         ({"contamination": "some"}, "contamination must be one of 'auto', got 'some'"),
+        ({"trimmed_share": 0.6}, "trimmed_share must be a finite number >= 0 and <= 0.5, got 0.6"),
         ({"n_noise_levels": 0}, "n_noise_levels must be an integer >= 1, got 0"),
     ],
 )
