@@ -11,6 +11,7 @@ _EXPORTS = {
     "DiffusionImputer": "_imputer",
     "DiffusionNoiser": "_noiser",
     "DiffusionOverSampler": "_over_sampler",
+    "DiffusionOutlierDetector": "_outlier_detector",
 }
 _TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")
 

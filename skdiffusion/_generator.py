@@ -355,6 +355,35 @@ class DiffusionGenerator(BaseEstimator):
             log_likelihood = self.process_.log_likelihood(program, encoded, seed=0)
         return log_likelihood - n_unseen * np.log(self._n_rows + 1)
 
+    def score_cells(self, X):
+        """Return the log-likelihood of each cell, given the rest of its row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows with the columns of the training table.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples, n_features)
+            In nats, in the measure of `score_samples`; higher is better.
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in `fit`, or if the process is "gaussian".
+        """
+        check_is_fitted(self)
+        if self._form != "masked":
+            raise ValueError(f"score_cells needs process='masked', fitted with {self._form!r}: fit it anew.")
+        encoded = self.encoder_.encode(X, unseen="missing")
+        is_unseen = encoded.codes < 0
+        if self.target_encoder_:
+            encoded = _side_by_side(encoded, _hidden(self.target_encoder_, len(encoded.codes)))
+        with self._program() as program:
+            cells = self.process_.cell_log_likelihoods(program, encoded)[:, : is_unseen.shape[1]]
+        return np.where(is_unseen, -np.log(self._n_rows + 1), cells)
+
     def score(self, X, y=None):
         """Return the mean log-likelihood of the rows, in nats; see `score_samples`.
 

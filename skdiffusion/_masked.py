@@ -212,10 +212,7 @@ class MaskedProcess:
         """
         codes, low, high = self.arrays(encoded)
         ranks = (low + high) / 2
-        widths = self._tables["high"] - self._tables["low"]
-        columns = np.arange(codes.shape[1])
-        is_bin = (codes >= 0) & (self._tables["is_bin"][columns, codes] > 0)
-        total = -np.log(np.where(is_bin, widths[columns, codes], 1)).sum(axis=1, dtype=float)
+        total = -self._log_widths(codes).sum(axis=1, dtype=float)
         for start in range(0, len(codes), N_CHUNK_ROWS):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             full = filled(codes[rows]), filled(ranks[rows])
@@ -226,6 +223,37 @@ class MaskedProcess:
                 loss = program.network.order_loss(*full, order)
                 total[rows] -= np.asarray(loss)[: rows.stop - start] / n_orders
         return total
+
+    def cell_log_likelihoods(self, program, encoded):
+        """Return the log-likelihood of each cell, given all others of its row that are not hidden.
+
+        Parameters
+        ----------
+        program : Program
+            Holds the weights and this encoder's tables.
+        encoded : EncodedTable
+            Rows. Hidden cells stay hidden, and count as nothing.
+
+        Returns
+        -------
+        log_likelihoods : ndarray of shape (n_samples, n_columns)
+            In nats and in the measure of `log_likelihood`, which they do not add up to.
+        """
+        codes, low, high = self.arrays(encoded)
+        ranks = (low + high) / 2
+        total = -self._log_widths(codes).astype(float)
+        for start in range(0, len(codes), N_CHUNK_ROWS):
+            rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
+            losses = program.network.cell_losses(filled(codes[rows]), filled(ranks[rows]))
+            total[rows] -= np.asarray(losses)[: rows.stop - start]
+        return total[:, self._place]
+
+    def _log_widths(self, codes):
+        """Return the logarithm of the share of its column that each cell's bin covers; 0 for other codes."""
+        columns = np.arange(codes.shape[1])
+        is_bin = (codes >= 0) & (self._tables["is_bin"][columns, codes] > 0)
+        widths = self._tables["high"] - self._tables["low"]
+        return np.log(np.where(is_bin, widths[columns, codes], 1))
 
 
 def _hashed(codes, ranks, rng):

@@ -91,6 +91,7 @@ class MaskedNetwork:
         self.reveal = compiled(self._reveal)
         self.order_loss = compiled(self._order_loss)
         self.distributions = compiled(self._distributions)
+        self.cell_losses = compiled(self._each_cell_losses)
 
     def row_loss(self, arrays, draws, training):
         """Return the loss of each row: an estimate of minus its log-likelihood, in nats.
@@ -267,6 +268,21 @@ class MaskedNetwork:
 
         _, losses = ops.while_loop(
             lambda count, _: count < n_columns, step, (0, ops.zeros(n_rows, "float32"))
+        )
+        return losses
+
+    def _each_cell_losses(self, codes, ranks):
+        """Return minus the log-probability of each cell, given all others."""
+        n_rows, n_columns = codes.shape
+
+        def step(column, losses):
+            is_hidden = np.arange(n_columns, dtype=np.int32) == column
+            seen = self._seen(ops.where(is_hidden, -1, codes), ranks)
+            cells = ops.where(codes >= 0, self._cell_losses(seen, codes, ranks), 0.0)
+            return column + 1, losses + ops.where(is_hidden, cells, 0.0)
+
+        _, losses = ops.while_loop(
+            lambda column, _: column < n_columns, step, (0, ops.zeros((n_rows, n_columns), "float32"))
         )
         return losses
 

@@ -58,6 +58,8 @@ ALLOWED = {
     },
     "_imputer": {"_cells", "_checks", "_generator", "_table"},
     "_over_sampler": {"_cells", "_checks", "_generator", "_table"},
+    "_outlier_detector": {"_checks", "_encoder", "_generator", "_row_densities", "_table"},
+    "_row_densities": set(),
     "_regressor": {"_checks", "_preconditioning", "_training", "_watchers", "networks"},
 }
 KERAS = {"keras", "tensorflow"}

@@ -1,0 +1,164 @@
+"""How densely a table's rows lie, at several noise levels and in each column of numbers."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.metrics.pairwise import euclidean_distances
+
+# Rows whose neighbourhoods are looked at in one go.
+_N_CHUNK_ROWS = 1024
+
+# Training rows to which others are compared, at most.
+_MAX_REFERENCE_ROWS = 4000
+
+# Training cells from which the density of a column is estimated, at most.
+_MAX_CELLS = 500
+
+# Least width of a kernel of that density, in standard deviations.
+_MIN_WIDTH = 0.05
+
+
+class Points(NamedTuple):
+    """Rows as points.
+
+    Attributes
+    ----------
+    cells : ndarray of shape (n_samples, n_dimensions)
+        A number is a dimension of its own, NaN where it is missing. A category is a block of zeros and a one,
+        and so is the answer to whether a number is missing, where numbers of training were.
+    blocks : int ndarray of shape (n_dimensions,)
+        The block of each dimension.
+    numbers : int ndarray of shape (n_columns,)
+        The dimension of each column's numbers, -1 for a categorical column.
+    """
+
+    cells: np.ndarray
+    blocks: np.ndarray
+    numbers: np.ndarray
+
+
+def as_points(encoder, table):
+    """Return rows of a table as points."""
+    codes = encoder.encode(table, unseen="missing").codes
+    parts, numbers = [], np.full(len(encoder.columns_), -1)
+    for index, column in enumerate(encoder.read(encoder.completed(table))):
+        learnt = encoder.columns_[index]
+        if encoder.numeric_[index]:
+            numbers[index] = sum(part.shape[1] for part in parts)
+            parts.append(np.where(column.missing, np.nan, column.values.astype(float))[:, None])
+            if learnt.has_missing:
+                parts.append(column.missing[:, None].astype(float))
+        else:
+            parts.append((codes[:, index, None] == np.arange(learnt.n_codes)).astype(float))
+    blocks = np.repeat(np.arange(len(parts)), [part.shape[1] for part in parts])
+    return Points(np.hstack(parts), blocks, numbers)
+
+
+class RowDensities:
+    """Densities of the training rows with noise added, without those that are least likely.
+
+    With normal noise of deviation `sigma`, the rows have as density a mean of normal ones around each of
+    them. From the largest noise level to the smallest, the density is that of the rows kept so far, and the
+    share of all rows for which it is least is left out at the next level. Clusters of outliers go at large
+    levels, where they are no neighbours of themselves alone; single ones at small levels.
+
+    Parameters
+    ----------
+    points : Points
+        Training rows. Each block is scaled to a total variance of 1.
+    sigmas : ndarray of shape (n_levels,)
+        Noise levels, falling.
+    trimmed_share : float
+        Share of the rows that is left out.
+    rng : RandomState
+        Chooses among many rows those to which others are compared.
+
+    Attributes
+    ----------
+    kept : int ndarray of shape (n_kept,)
+        Indices of the training rows that are left.
+    reference : int ndarray of shape (n_reference,)
+        Indices of those to which rows are compared.
+    """
+
+    def __init__(self, points, sigmas, trimmed_share, rng):
+        self._sigmas, n_rows = sigmas, len(points.cells)
+        n_trimmed = int(trimmed_share * n_rows)
+        self._take(points, np.arange(n_rows), rng)
+        for sigma in sigmas:
+            own = np.full(n_rows, -1)
+            own[self.reference] = np.arange(len(self.reference))
+            density = _log_densities(self._scaled(points.cells), self._points, [sigma], own)[:, 0]
+            least = np.partition(density, n_trimmed)[n_trimmed]
+            self._take(points, np.flatnonzero(density >= least), rng)
+
+    def _take(self, points, kept, rng):
+        """Keep some rows: scale by them, and compare to them."""
+        self.kept = self.reference = kept
+        if len(kept) > _MAX_REFERENCE_ROWS:
+            self.reference = np.sort(rng.choice(kept, _MAX_REFERENCE_ROWS, replace=False))
+        cells = points.cells[kept]
+        n_present = np.maximum((~np.isnan(cells)).sum(axis=0), 1)
+        self._mean = np.nansum(cells, axis=0) / n_present
+        variance = np.nansum((cells - self._mean) ** 2, axis=0) / n_present
+        scale = np.sqrt(np.bincount(points.blocks, variance))[points.blocks]
+        # A constant of large numbers varies by rounding.
+        self._scale = np.where(scale > 1e-12 * np.abs(self._mean), scale, 1)
+        self._points = self._scaled(points.cells[self.reference])
+
+    def _scaled(self, cells):
+        """Return cells in units of the rows kept; missing numbers lie in the middle."""
+        return np.nan_to_num((cells - self._mean) / self._scale)
+
+    def log_densities(self, points):
+        """Return the log-density of each point at each noise level, but for a constant of the level."""
+        return _log_densities(self._scaled(points.cells), self._points, self._sigmas)
+
+    def reference_log_densities(self):
+        """Return the same of the reference rows, each compared to the others."""
+        own = np.arange(len(self._points))
+        return _log_densities(self._points, self._points, self._sigmas, own)
+
+    def number_log_densities(self, points):
+        """Return the log-density of each number in its column, in units of a standard deviation.
+
+        The kernels are Student's t with three degrees of freedom, whose tails tell a number far beyond the
+        training range from one that is farther still. Other cells count 0.
+        """
+        cells, total = self._scaled(points.cells), np.zeros((len(points.cells), len(points.numbers)))
+        step = -(-len(self._points) // _MAX_CELLS)
+        for column, dimension in enumerate(points.numbers):
+            if dimension < 0:
+                continue
+            middles = np.sort(self._points[:, dimension])[step // 2 :: step]
+            low, high = np.quantile(middles, [0.25, 0.75])
+            spread = min(middles.std(), (high - low) / 1.35) or middles.std()
+            width = max(1.06 * spread * len(middles) ** -0.2, _MIN_WIDTH)
+            for start in range(0, len(cells), _N_CHUNK_ROWS):
+                rows = slice(start, start + _N_CHUNK_ROWS)
+                steps = (cells[rows, dimension, None] - middles) / width
+                # 2 / (pi sqrt(3)) makes the integral 1.
+                kernel = 2 / (np.pi * np.sqrt(3)) * (1 + steps**2 / 3) ** -2
+                total[rows, column] = np.log(kernel.mean(axis=1) / width)
+            total[np.isnan(points.cells[:, dimension]), column] = 0
+        return total
+
+
+def _log_densities(points, reference, sigmas, own=None):
+    """Return the logarithm of the mean kernel around the reference rows, for each point and noise level.
+
+    `own` is the place of each point among the reference rows, which then does not count, or -1.
+    """
+    result = np.empty((len(points), len(sigmas)))
+    for start in range(0, len(points), _N_CHUNK_ROWS):
+        rows = slice(start, start + _N_CHUNK_ROWS)
+        distances = euclidean_distances(points[rows], reference, squared=True)
+        if own is not None:
+            places = own[rows]
+            itself = np.flatnonzero(places >= 0)
+            distances[itself, places[itself]] = np.inf
+        nearest = distances.min(axis=1)
+        for level, sigma in enumerate(sigmas):
+            kernel = np.exp((nearest[:, None] - distances) / (2 * sigma**2))
+            result[rows, level] = np.log(kernel.mean(axis=1)) - nearest / (2 * sigma**2)
+    return result
