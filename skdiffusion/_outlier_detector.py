@@ -14,7 +14,7 @@ from ._table import as_narwhals, as_table, is_frame
 __all__ = ["DiffusionOutlierDetector"]
 
 # Noise levels, in standard deviations.
-_LARGEST_SIGMA, _SMALLEST_SIGMA = 3.0, 0.2
+_LARGEST_SIGMA, _SMALLEST_SIGMA = 1.5, 0.2
 
 # Interquartile ranges beyond a quartile from which on a score lies "far out" in a box plot.
 _FAR_OUT = 3.0
@@ -28,22 +28,22 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
 
     A row is unlikely where noised training rows lie thinly around it, at several noise levels, and where a
     `DiffusionGenerator`, the level without noise, gives its cells a low likelihood. Training rows may hold
-    outliers, of which most are left out as the noise falls. Numbers, dates, categories and missing cells are
-    taken as they are.
+    outliers: the least likely ones are left out first. Numbers, dates, categories and missing cells are taken
+    as they are.
 
     Parameters
     ----------
     generator : DiffusionGenerator or None, default=None
-        What learns the table. None takes one of two layers of 64 units, which trains for 60 epochs on all
+        What learns the table. None takes one of two layers of 64 units, which trains for 30 epochs on all
         rows that are kept. A fitted one in a `sklearn.frozen.FrozenEstimator` is not trained again.
     contamination : "auto" or float, default="auto"
         Share of outliers in the training table, in (0, 0.5], which sets the threshold. "auto" sets it to the
         lower quartile of the training rows' scores, less 3 times their interquartile range.
     n_noise_levels : int, default=8
-        Number of noise levels, from 3 to 0.2 standard deviations in equal ratios.
-    trimmed_share : float, default=0.1
-        Share of the training rows, in [0, 0.5], that is left out as unlikely at each noise level. Take 0 if
-        the training table is known to have no outliers.
+        Number of noise levels, from 1.5 to 0.2 standard deviations in equal ratios.
+    trimmed_share : float, default=0.2
+        Share of the training rows, in [0, 0.5], that is left out as unlikely. Take 0 if the training table is
+        known to have no outliers.
     random_state : int, RandomState instance or None, default=None
         Source of the generator's fit, if that has no `random_state` of its own, and of the choice among more
         than 4000 rows. Pass an int for the same scores at each fit.
@@ -95,7 +95,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, *, generator=None, contamination="auto", n_noise_levels=8, trimmed_share=0.1, random_state=None
+        self, *, generator=None, contamination="auto", n_noise_levels=8, trimmed_share=0.2, random_state=None
     ):
         self.generator = generator
         self.contamination = contamination
@@ -110,7 +110,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             Table of numbers, dates, durations and categories, with missing cells if you like. It may hold
-            outliers, a tenth of the rows or somewhat more.
+            outliers, if `trimmed_share` is not 0.
         y : object, default=None
             Not used.
 
@@ -299,4 +299,4 @@ class _Model:
 
 def _small_generator():
     # Rows are scored by many levels beside it: a larger one would cost minutes, and was not measured to help.
-    return DiffusionGenerator(hidden_layer_sizes=(64, 64), epochs=60, early_stopping=False)
+    return DiffusionGenerator(hidden_layer_sizes=(64, 64), epochs=30, early_stopping=False)

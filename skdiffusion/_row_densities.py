@@ -11,6 +11,9 @@ _N_CHUNK_ROWS = 1024
 # Training rows to which others are compared, at most.
 _MAX_REFERENCE_ROWS = 4000
 
+# Noise level at which training rows are left out, in standard deviations, and how often.
+_TRIMMING_SIGMA, _N_TRIMMINGS = 3.0, 2
+
 # Training cells from which the density of a column is estimated, at most.
 _MAX_CELLS = 500
 
@@ -58,16 +61,15 @@ class RowDensities:
     """Densities of the training rows with noise added, without those that are least likely.
 
     With normal noise of deviation `sigma`, the rows have as density a mean of normal ones around each of
-    them. From the largest noise level to the smallest, the density is that of the rows kept so far, and the
-    share of all rows for which it is least is left out at the next level. Clusters of outliers go at large
-    levels, where they are no neighbours of themselves alone; single ones at small levels.
+    them. Rows are left out where that density is least at large noise, twice: the second time it is that of
+    the rows kept before. At small noise a cluster of outliers would lie as densely as other rows.
 
     Parameters
     ----------
     points : Points
         Training rows. Each block is scaled to a total variance of 1.
     sigmas : ndarray of shape (n_levels,)
-        Noise levels, falling.
+        Noise levels at which rows are scored.
     trimmed_share : float
         Share of the rows that is left out.
     rng : RandomState
@@ -85,10 +87,10 @@ class RowDensities:
         self._sigmas, n_rows = sigmas, len(points.cells)
         n_trimmed = int(trimmed_share * n_rows)
         self._take(points, np.arange(n_rows), rng)
-        for sigma in sigmas:
+        for _ in range(_N_TRIMMINGS):
             own = np.full(n_rows, -1)
             own[self.reference] = np.arange(len(self.reference))
-            density = _log_densities(self._scaled(points.cells), self._points, [sigma], own)[:, 0]
+            density = _log_densities(self._scaled(points.cells), self._points, [_TRIMMING_SIGMA], own)[:, 0]
             least = np.partition(density, n_trimmed)[n_trimmed]
             self._take(points, np.flatnonzero(density >= least), rng)
 
