@@ -495,7 +495,7 @@ class DiffusionGenerator(BaseEstimator):
         if self.process == "gaussian":
             return GaussianProcess(encoder, **shape)
         copula = GaussianCopula.fit(column_scores(encoder, encoded), weight)
-        return MaskedProcess(encoder, copula, **shape)
+        return MaskedProcess(encoder, copula, n_waves=automatic_n_waves(n_rows), **shape)
 
     def _train(self, process, encoded, weight, started):
         """Train the process' network; once more, with a lower rate, if that diverges."""
@@ -588,6 +588,11 @@ def automatic_dropout(n_rows):
 def automatic_l2(n_rows):
     """Return the l2 for a number of rows: as for normal weights with a variance of 1/6."""
     return 3 / n_rows
+
+
+def automatic_n_waves(n_rows):
+    """Return how many waves of a number the network sees: fine detail of few rows is only chance."""
+    return 1 if n_rows < 2000 else 3 if n_rows < 10_000 else 10
 
 
 def automatic_batch_size(n_rows):

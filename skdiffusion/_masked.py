@@ -26,6 +26,8 @@ class MaskedProcess:
         Widths of the network's layers.
     dropout : float
         Share of units that are dropped in each layer while training.
+    n_waves : int
+        How finely the network sees the ranks of visible numbers: with so many sines and cosines, 10 at most.
 
     References
     ----------
@@ -36,7 +38,7 @@ class MaskedProcess:
     Sahoo et al. (2024). Simple and Effective Masked Diffusion Language Models. NeurIPS.
     """
 
-    def __init__(self, encoder, copula, *, hidden_layer_sizes, dropout):
+    def __init__(self, encoder, copula, *, hidden_layer_sizes, dropout, n_waves):
         widths = padded(encoder.n_codes_)
         self._order = np.argsort(widths, kind="stable")  # from the network's order to the table's
         self._place = np.argsort(self._order)  # and back
@@ -47,6 +49,7 @@ class MaskedProcess:
             numeric=tuple(np.sort(self._place[np.flatnonzero(encoder.numeric_)]).tolist()),
             detailed=tuple(np.sort(detailed).tolist()),
             n_factors=copula.loadings.shape[1],
+            n_waves=n_waves,
             hidden_layer_sizes=tuple(hidden_layer_sizes),
             dropout=dropout,
         )

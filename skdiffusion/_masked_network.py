@@ -39,6 +39,9 @@ class MaskedArchitecture(NamedTuple):
     n_factors: int
     """Of the copula."""
 
+    n_waves: int
+    """How many of `_HALF_WAVES` the network sees of each visible number."""
+
     hidden_layer_sizes: tuple
     dropout: float
 
@@ -138,7 +141,7 @@ class MaskedNetwork:
             seen = ops.take(visible, self._detailed, axis=1)
             blocks.append(seen * (2 * ranks - 1))
             column_ranks = ops.take(column_ranks, self._detailed, axis=1)
-            for n_half_waves in _HALF_WAVES:
+            for n_half_waves in _HALF_WAVES[: self._architecture.n_waves]:
                 angles = np.float32(np.pi * n_half_waves) * column_ranks
                 blocks += [seen * ops.sin(angles), seen * ops.cos(angles)]
         rates = self._architecture.dropout if draws else 0
@@ -291,7 +294,7 @@ def initial_weights(architecture, frequencies, rng):
     """Draw the network's weights; with them it gives the training frequencies, whatever it sees."""
     widths = padded(np.array(architecture.n_codes))
     n_detailed = len(architecture.detailed)
-    n_inputs = widths.sum() + 3 * len(architecture.numeric) + n_detailed * (1 + 2 * len(_HALF_WAVES))
+    n_inputs = widths.sum() + 3 * len(architecture.numeric) + n_detailed * (1 + 2 * architecture.n_waves)
     # Of the inputs, about one in each column's block is not zero.
     weights = residual_weights(n_inputs, architecture.hidden_layer_sizes, rng, n_active=len(widths))
     n_features = architecture.hidden_layer_sizes[-1]
