@@ -592,7 +592,7 @@ def automatic_l2(n_rows):
 
 def automatic_n_waves(n_rows):
     """Return how many waves of a number the network sees: fine detail of few rows is only chance."""
-    return 1 if n_rows < 2000 else 3 if n_rows < 10_000 else 10
+    return 1 if n_rows < 2000 else 3
 
 
 def automatic_batch_size(n_rows):

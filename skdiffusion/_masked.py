@@ -27,7 +27,7 @@ class MaskedProcess:
     dropout : float
         Share of units that are dropped in each layer while training.
     n_waves : int
-        How finely the network sees the ranks of visible numbers: with so many sines and cosines, 10 at most.
+        How finely the network sees the ranks of visible numbers: by so many sines and cosines.
 
     References
     ----------

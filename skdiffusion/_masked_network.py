@@ -11,10 +11,6 @@ from ._copula import GaussianCopula, conditional
 from ._training import Draws, compiled
 from .networks import residual_features, residual_weights
 
-# Sines and cosines of a visible number's rank, by the number of half waves over the column: the long ones
-# tell the network about trends, the short ones about neighbourhoods.
-_HALF_WAVES = (1, 2, 3, 4, 5, 6, 7, 8, 12, 16)
-
 # Width of the layer from which the density of a number inside its bin is read.
 _DETAIL_WIDTH = 32
 
@@ -40,7 +36,7 @@ class MaskedArchitecture(NamedTuple):
     """Of the copula."""
 
     n_waves: int
-    """How many of `_HALF_WAVES` the network sees of each visible number."""
+    """Sines and cosines of a visible number's rank that the network sees, of 1, 2, ... half waves."""
 
     hidden_layer_sizes: tuple
     dropout: float
@@ -141,7 +137,7 @@ class MaskedNetwork:
             seen = ops.take(visible, self._detailed, axis=1)
             blocks.append(seen * (2 * ranks - 1))
             column_ranks = ops.take(column_ranks, self._detailed, axis=1)
-            for n_half_waves in _HALF_WAVES[: self._architecture.n_waves]:
+            for n_half_waves in range(1, self._architecture.n_waves + 1):
                 angles = np.float32(np.pi * n_half_waves) * column_ranks
                 blocks += [seen * ops.sin(angles), seen * ops.cos(angles)]
         rates = self._architecture.dropout if draws else 0

@@ -34,7 +34,7 @@ def make_model(table, *, encoder=None, spread=0.0, seed=0, dropout=0.0, layers=W
     """Return encoder, process and a program with initial weights, moved at random by `spread`."""
     encoder = encoder or TableEncoder(**parameters).fit(table)
     copula = GaussianCopula.fit(column_scores(encoder, encoder.encode(table)), np.ones(len(table)))
-    process = MaskedProcess(encoder, copula, hidden_layer_sizes=layers, dropout=dropout, n_waves=10)
+    process = MaskedProcess(encoder, copula, hidden_layer_sizes=layers, dropout=dropout, n_waves=3)
     program = _training.Program(process.build())
     process.load(program)
     rng = np.random.default_rng(seed)
