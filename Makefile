@@ -22,7 +22,7 @@ demo: $(STAMP)  ## denoise digits and generate a table: fit, tune, compare, save
 	$(BIN)/python -m skdiffusion
 
 test: $(STAMP)  ## run the tests
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(STAMP)  ## check format and style
 	$(BIN)/ruff format --check .
