@@ -19,6 +19,7 @@ __all__ = ["DiffusionDenoiser"]
 
 _LEARNING_RATE = 2e-3
 _VALIDATION_FRACTION = 0.1
+_N_EPOCH_STEPS = 64  # at least
 
 
 class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -182,6 +183,7 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             batch_size="auto",
             epochs=self.epochs,
             validation_fraction=_VALIDATION_FRACTION,
+            n_epoch_steps=_N_EPOCH_STEPS,
             deadline=np.inf if self.max_time is None else started + self.max_time,
             random_state=self.random_state,
             verbose=self.verbose,
@@ -276,19 +278,23 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             )
 
     def _from_the_others(self, values, codes):
-        """Estimate each cell from the others of its row: one column is hidden at a time."""
-        means = np.empty(values.shape)
-        probabilities = []
-        nothing = np.zeros(values.shape[1])
-        for column in range(values.shape[1]):
-            hidden = values.copy()
-            hidden[:, column] = np.nan
-            means[:, column] = self._restored(hidden, codes, nothing)[0][:, column]
-        for column in range(codes.shape[1]):
-            hidden = codes.copy()
-            hidden[:, column] = -1
-            probabilities.append(self._restored(values, hidden, nothing)[1][column])
-        return means, probabilities
+        """Estimate each cell from the others of its row: of each row one copy for each column hides it."""
+        n_rows, n_numeric, n_categorical = len(values), values.shape[1], codes.shape[1]
+        n_columns = n_numeric + n_categorical
+        is_hidden = np.repeat(np.eye(n_columns, dtype=bool), n_rows, axis=0)
+        means, probabilities = self._restored(
+            np.where(is_hidden[:, :n_numeric], np.nan, np.tile(values, (n_columns, 1))),
+            np.where(is_hidden[:, n_numeric:], -1, np.tile(codes, (n_columns, 1))),
+            np.zeros(n_numeric),
+        )
+        means = means.reshape(n_columns, n_rows, n_numeric)
+        return (
+            np.stack([means[column, :, column] for column in range(n_numeric)], axis=1),
+            [
+                part.reshape(n_columns, n_rows, -1)[n_numeric + column]
+                for column, part in enumerate(probabilities)
+            ],
+        )
 
     def _cleaned(self, columns, means, exact, codes, probabilities):
         """Return columns with means in place of numbers that are not exact, and with likeliest categories."""

@@ -337,7 +337,11 @@ class DenoisingNetwork:
 
 
 def estimated_sigma(factors, values, n_iterations=50):
-    """Return the noise level of each column that is likeliest under a factor model of the clean rows.
+    """Return the noise level of each column, by its likelihood under a factor model of the clean rows.
+
+    What a column varies more than in training is known to about ``sqrt(2 / n)`` of its variance in n rows,
+    or worse if it has outliers: far more than small noise. So estimates are drawn towards their mean, and the
+    more so, the less is known of a column and the less the columns differ.
 
     Parameters
     ----------
@@ -351,12 +355,14 @@ def estimated_sigma(factors, values, n_iterations=50):
     Returns
     -------
     sigma : ndarray of shape (n_columns,)
-        Standard deviations; 0 where a column varies no more than the model has it.
+        Standard deviations.
 
     References
     ----------
     Rubin & Thayer (1982). EM algorithms for ML factor analysis. Psychometrika 47. The noise alone is
     estimated, and what clean rows have of it is known.
+    Paule & Mandel (1982). Consensus values and weighting factors. Journal of Research of the National Bureau
+    of Standards 87. Equation 6, for how much the columns differ.
     """
     mean, loadings, noise = (array.astype(float) for array in factors)
     known = ~np.isnan(values)
@@ -374,8 +380,27 @@ def estimated_sigma(factors, values, n_iterations=50):
             rows = pattern_of.ravel() == pattern
             left_over[rows] = deviations[rows] - deviations[rows] @ gain.T @ loadings.T
         squares = np.square(left_over) + variances[pattern_of.ravel()]
-        total = np.maximum((known * squares).sum(axis=0) / n_known, noise)
-    return np.sqrt(np.where(known.any(axis=0), total - noise, 0))
+        total = np.maximum((known * squares).sum(axis=0) / n_known, noise / 10)
+    added = np.where(known.any(axis=0), total - noise, 0)
+    some = known.any(axis=0) & (noise > 2 * _NO_VARIANCE)
+    if some.sum() > 1:
+        doubt = (known * np.square(squares - total)).sum(axis=0) + 2 * total**2
+        added[some] = _drawn_together(added[some], (doubt / n_known**2)[some])
+    return np.sqrt(np.maximum(added, 0))
+
+
+def _drawn_together(values, variances):
+    """Return estimates drawn towards their mean, given their own variances."""
+    low, high = 0.0, values.var() * len(values)
+    for _ in range(60):
+        spread = (low + high) / 2
+        weights = 1 / (variances + spread)
+        mean = np.average(values, weights=weights)
+        if (weights * np.square(values - mean)).sum() > len(values) - 1:
+            low = spread
+        else:
+            high = spread
+    return (spread * values + variances * mean) / (spread + variances)
 
 
 def _initial_weights(architecture, rng):

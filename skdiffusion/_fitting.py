@@ -20,9 +20,6 @@ _N_HELD_OUT_DRAWS = 8192
 # Rows that the network sees in all, unless training ends earlier.
 _N_ROWS_SEEN = 15_000_000
 
-# Optimizer steps in an epoch, at least: a small table is passed more often.
-_MIN_STEPS_AN_EPOCH = 16
-
 
 def fitted(
     process,
@@ -35,6 +32,7 @@ def fitted(
     batch_size,
     epochs,
     validation_fraction,
+    n_epoch_steps,
     deadline,
     random_state,
     verbose,
@@ -60,6 +58,8 @@ def fitted(
         Rows in a step, and passes at most. "auto" goes by the number of rows.
     validation_fraction : float
         Share of the rows that are held out; 0 for none.
+    n_epoch_steps : int
+        Steps of the optimizer in an epoch, at least: a small table is passed more often.
     deadline : float
         Value of `time.perf_counter` at which training ends.
     random_state : int, RandomState instance or None
@@ -89,7 +89,7 @@ def fitted(
         n_rows = len(rows[-1])
         n_batch_rows = automatic_batch_size(n_rows) if batch_size == "auto" else batch_size
         n_batch_rows = min(n_batch_rows, 2 ** (n_rows - 1).bit_length())
-        n_passes = -(-_MIN_STEPS_AN_EPOCH * n_batch_rows // n_rows)
+        n_passes = -(-n_epoch_steps * n_batch_rows // n_rows)
         n_epochs = automatic_epochs(n_rows * n_passes) if epochs == "auto" else epochs
         watchers = [VerboseLine(name, n_epochs, deadline)] if verbose > 0 else []
         with program_of(process, process.initial_weights(rng)) as program:

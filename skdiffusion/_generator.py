@@ -17,6 +17,9 @@ __all__ = ["DiffusionGenerator"]
 
 _N_SAMPLING_STEPS = 20
 
+# Optimizer steps in an epoch, at least: a small table is passed more often.
+_N_EPOCH_STEPS = 16
+
 
 class DiffusionGenerator(BaseEstimator):
     """Learn the joint distribution of a table's columns, and draw new rows of it.
@@ -226,6 +229,7 @@ class DiffusionGenerator(BaseEstimator):
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation_fraction=self.validation_fraction if self.early_stopping else 0,
+            n_epoch_steps=_N_EPOCH_STEPS,
             deadline=np.inf if self.max_time is None else started + self.max_time,
             random_state=self.random_state,
             verbose=self.verbose,

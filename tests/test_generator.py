@@ -22,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion import DiffusionGenerator, _blocks, _fitting, _masked, _masked_network, _training
+from skdiffusion import DiffusionGenerator, _blocks, _fitting, _generator, _masked, _masked_network, _training
 from skdiffusion._training import compiled as really_compiled
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import shape_error, trend_error
@@ -47,7 +47,7 @@ def quickly():
         for module in (_training, _masked_network):
             patch.setattr(module, "compiled", lambda function: function)
         patch.setattr(_training, "borrow", _training._Pool(4).borrow)
-        patch.setattr(_fitting, "_MIN_STEPS_AN_EPOCH", 1)
+        patch.setattr(_generator, "_N_EPOCH_STEPS", 1)
         yield
 
 
