@@ -12,6 +12,7 @@ from ._cells import Column
 from ._checks import check_integer, check_option, check_real, check_unless_auto, check_widths
 from ._encoder import TableEncoder
 from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
+from ._noise_levels import estimated_sigma
 from ._rebuilt import rebuilt, recoded, template_for
 from ._table import as_narwhals, as_table, columns_of_times, is_frame
 
@@ -265,9 +266,7 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         )
 
     def _estimated(self, values):
-        from ._denoising import estimated_sigma
-
-        sigma = estimated_sigma(self.process_.factors, values)
+        sigma = estimated_sigma(self.process_.factors, self.process_.varies, values)
         self.sigma_ = sigma * self._std
         return sigma
 

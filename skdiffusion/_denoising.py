@@ -21,7 +21,7 @@ _SHARE_WITH_HOLES, _SHARE_FLIPPED, _MAX_FLIP = 0.25, 0.5, 0.5
 # A self-supervised network guesses hidden cells from the others: at most this share of them is hidden.
 _MAX_HIDDEN = 0.3
 
-# Levels that the network is told lie between these.
+# Levels, and standard deviations, that the network is told lie between these.
 _LOG_SIGMA_LIMITS = float(np.log(0.01)), float(np.log(10.0))
 _N_WAVES = 8
 
@@ -89,8 +89,10 @@ class Denoising:
     def __init__(self, values, weight, frequencies, *, hidden_layer_sizes, dropout, self_supervised):
         n_rows = _MAX_ROWS_WITH_HOLES if np.isnan(values).any() else _MAX_ROWS
         model = FactorModel.fit(values, weight, n_factors=_N_FACTORS, max_rows=n_rows)
-        varies = np.array([len(np.unique(column[~np.isnan(column)])) != 1 for column in values.T], bool)
-        self.factors = model._replace(noise=np.where(varies, model.noise, _NO_VARIANCE).astype(np.float32))
+        n_distinct = [len(np.unique(column[~np.isnan(column)])) for column in values.T]
+        self.varies = np.array(n_distinct, int) != 1
+        noise = np.where(self.varies, model.noise, _NO_VARIANCE)
+        self.factors = model._replace(noise=noise.astype(np.float32))
         self.architecture = DenoisingArchitecture(
             n_numeric=values.shape[1],
             n_codes=tuple(map(len, frequencies)),
@@ -103,7 +105,7 @@ class Denoising:
         shares, means, variances = _column_mixtures(values, weight)
         self._tables = {
             **self.factors._asdict(),
-            "log_shares": np.log(np.maximum(shares, _TINY)),
+            "log_shares": np.where(shares > 0, np.log(np.maximum(shares, _TINY)), IMPOSSIBLE),
             "means": means,
             "variances": variances,
             "log_frequencies": blocks.spread([np.log(np.maximum(s, _TINY)) for s in frequencies], IMPOSSIBLE),
@@ -260,7 +262,7 @@ class DenoisingNetwork:
             waves = level * np.arange(1, _N_WAVES + 1, dtype=np.float32) * np.float32(np.pi / 8)
             blocks += [
                 mean,
-                ops.log(std),
+                ops.clip(ops.log(std), *_LOG_SIGMA_LIMITS),
                 known * values / ops.sqrt(1 + ops.square(sigma)),
                 known,
                 known * log_sigma,
@@ -334,73 +336,6 @@ class DenoisingNetwork:
         mean, std, change, logits = self._estimate(values, known, codes, sigma, flip)
         probabilities = self._blocks.softmax(logits) if self._architecture.n_codes else logits
         return mean + std * change, probabilities
-
-
-def estimated_sigma(factors, values, n_iterations=50):
-    """Return the noise level of each column, by its likelihood under a factor model of the clean rows.
-
-    What a column varies more than in training is known to about ``sqrt(2 / n)`` of its variance in n rows,
-    or worse if it has outliers: far more than small noise. So estimates are drawn towards their mean, and the
-    more so, the less is known of a column and the less the columns differ.
-
-    Parameters
-    ----------
-    factors : FactorModel
-        Of clean rows.
-    values : ndarray of shape (n_samples, n_columns)
-        Noisy rows, NaN for missing cells.
-    n_iterations : int, default=50
-        Steps of expectation and maximisation.
-
-    Returns
-    -------
-    sigma : ndarray of shape (n_columns,)
-        Standard deviations.
-
-    References
-    ----------
-    Rubin & Thayer (1982). EM algorithms for ML factor analysis. Psychometrika 47. The noise alone is
-    estimated, and what clean rows have of it is known.
-    Paule & Mandel (1982). Consensus values and weighting factors. Journal of Research of the National Bureau
-    of Standards 87. Equation 6, for how much the columns differ.
-    """
-    mean, loadings, noise = (array.astype(float) for array in factors)
-    known = ~np.isnan(values)
-    deviations = np.where(known, values - mean, 0)
-    n_known = np.maximum(known.sum(axis=0), 1)
-    patterns, pattern_of = np.unique(known, axis=0, return_inverse=True)
-    total = noise + 0.1
-    for _ in range(n_iterations):
-        weighted = patterns[:, :, None] * (loadings / total[:, None])
-        covariances = np.linalg.inv(np.einsum("di,pdj->pij", loadings, weighted) + np.eye(loadings.shape[1]))
-        gains = np.einsum("pij,pdj->pid", covariances, weighted)
-        variances = np.einsum("di,pij,dj->pd", loadings, covariances, loadings)
-        left_over = np.empty_like(deviations)
-        for pattern, gain in enumerate(gains):
-            rows = pattern_of.ravel() == pattern
-            left_over[rows] = deviations[rows] - deviations[rows] @ gain.T @ loadings.T
-        squares = np.square(left_over) + variances[pattern_of.ravel()]
-        total = np.maximum((known * squares).sum(axis=0) / n_known, noise / 10)
-    added = np.where(known.any(axis=0), total - noise, 0)
-    some = known.any(axis=0) & (noise > 2 * _NO_VARIANCE)
-    if some.sum() > 1:
-        doubt = (known * np.square(squares - total)).sum(axis=0) + 2 * total**2
-        added[some] = _drawn_together(added[some], (doubt / n_known**2)[some])
-    return np.sqrt(np.maximum(added, 0))
-
-
-def _drawn_together(values, variances):
-    """Return estimates drawn towards their mean, given their own variances."""
-    low, high = 0.0, values.var() * len(values)
-    for _ in range(60):
-        spread = (low + high) / 2
-        weights = 1 / (variances + spread)
-        mean = np.average(values, weights=weights)
-        if (weights * np.square(values - mean)).sum() > len(values) - 1:
-            low = spread
-        else:
-            high = spread
-    return (spread * values + variances * mean) / (spread + variances)
 
 
 def _initial_weights(architecture, rng):
