@@ -22,6 +22,9 @@ _LEARNING_RATE = 2e-3
 _VALIDATION_FRACTION = 0.1
 _N_EPOCH_STEPS = 64  # at least
 
+# Where each cell is estimated from the others, about so many are held in memory at once.
+_N_COPIED_CELLS = 2**22
+
 
 class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Replace noisy numbers by what is expected of the clean ones, given the whole row.
@@ -209,7 +212,8 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         X_clean : DataFrame or ndarray of shape (n_samples, n_features)
-            Posterior means of numbers, as floats; categories as they were, or the likeliest; no missing cell.
+            Posterior means of numbers, as floats; categories as they were, or the likeliest. Missing cells
+            are filled, but for categories of a column of which training knew nothing.
             A DataFrame where `set_output` asks for one, or where X is one with columns that are not numbers.
 
         Raises
@@ -278,22 +282,23 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def _from_the_others(self, values, codes):
         """Estimate each cell from the others of its row: of each row one copy for each column hides it."""
-        n_rows, n_numeric, n_categorical = len(values), values.shape[1], codes.shape[1]
-        n_columns = n_numeric + n_categorical
-        is_hidden = np.repeat(np.eye(n_columns, dtype=bool), n_rows, axis=0)
-        means, probabilities = self._restored(
-            np.where(is_hidden[:, :n_numeric], np.nan, np.tile(values, (n_columns, 1))),
-            np.where(is_hidden[:, n_numeric:], -1, np.tile(codes, (n_columns, 1))),
-            np.zeros(n_numeric),
-        )
-        means = means.reshape(n_columns, n_rows, n_numeric)
-        return (
-            np.stack([means[column, :, column] for column in range(n_numeric)], axis=1),
-            [
-                part.reshape(n_columns, n_rows, -1)[n_numeric + column]
-                for column, part in enumerate(probabilities)
-            ],
-        )
+        n_numeric, n_columns = values.shape[1], values.shape[1] + codes.shape[1]
+        numeric = np.arange(n_numeric)
+        means, probabilities = np.empty(values.shape), []
+        n_block_rows = max(1, _N_COPIED_CELLS // n_columns**2)
+        for start in range(0, len(values), n_block_rows):
+            block = slice(start, start + n_block_rows)
+            n_rows = len(values[block])
+            is_hidden = np.repeat(np.eye(n_columns, dtype=bool), n_rows, axis=0)
+            found, shares = self._restored(
+                np.where(is_hidden[:, :n_numeric], np.nan, np.tile(values[block], (n_columns, 1))),
+                np.where(is_hidden[:, n_numeric:], -1, np.tile(codes[block], (n_columns, 1))),
+                np.zeros(n_numeric),
+            )
+            means[block] = found.reshape(n_columns, n_rows, n_numeric)[numeric, :, numeric].T
+            shares = [share.reshape(n_columns, n_rows, -1) for share in shares]
+            probabilities.append([share[n_numeric + place] for place, share in enumerate(shares)])
+        return means, [np.concatenate(parts) for parts in zip(*probabilities, strict=True)]
 
     def _cleaned(self, columns, means, exact, codes, probabilities):
         """Return columns with means in place of numbers that are not exact, and with likeliest categories."""
@@ -305,9 +310,9 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             cleaned[index] = Column(values, np.zeros(len(values), bool))
         for place, index in enumerate(self._categorical):
             column, learnt = columns[index], self.encoder_.columns_[index]
-            # What training did not have was not drawn by its frequencies.
-            is_open = column.missing | ((codes[:, place] >= 0) & (self.flip_probability > 0))
-            rows = np.flatnonzero(is_open)
+            # What training did not have was not drawn by its frequencies. Rare categories may share a code.
+            is_other = (codes[:, place] >= 0) & (codes[:, place] != probabilities[place].argmax(axis=1))
+            rows = np.flatnonzero(column.missing | (is_other & (self.flip_probability > 0)))
             places = learnt.estimate(probabilities[place][rows], {})
             cleaned[index] = recoded(column, rows, places, learnt.categories)
         return cleaned

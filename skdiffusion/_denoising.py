@@ -256,13 +256,14 @@ class DenoisingNetwork:
             mean, std = self._linear_posterior(values, known, sigma)
             log_sigma = ops.clip(ops.log(sigma + np.float32(_TINY)), *_LOG_SIGMA_LIMITS)
             own_mean, own_std = self._own_posterior(values, sigma)
-            pull = ops.clip((own_mean - mean) / std, -_PULL_LIMIT, _PULL_LIMIT)
-            width = ops.clip(ops.log(own_std / std), -_PULL_LIMIT, _PULL_LIMIT)
+            log_std = ops.clip(ops.log(std), *_LOG_SIGMA_LIMITS)
+            pull = ops.clip((own_mean - mean) * ops.exp(-log_std), -_PULL_LIMIT, _PULL_LIMIT)
+            width = ops.clip(ops.log(own_std), *_LOG_SIGMA_LIMITS) - log_std
             level = ops.mean(log_sigma, axis=1, keepdims=True)
             waves = level * np.arange(1, _N_WAVES + 1, dtype=np.float32) * np.float32(np.pi / 8)
             blocks += [
                 mean,
-                ops.clip(ops.log(std), *_LOG_SIGMA_LIMITS),
+                log_std,
                 known * values / ops.sqrt(1 + ops.square(sigma)),
                 known,
                 known * log_sigma,

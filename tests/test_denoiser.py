@@ -243,10 +243,17 @@ def test_categories_that_training_did_not_have_stay(reading, words):
     assert (clone_fitted(reading, flip_probability=0.5).transform(odd)["sign"] == "both").all()
 
 
-def test_a_table_of_categories_alone_is_cleaned():
+@pytest.mark.parametrize("self_supervised", [False, True])
+def test_a_table_of_categories_alone_is_cleaned(self_supervised):
     words = pd.DataFrame({"a": ["x", "y", None, "x"] * 20, "b": ["x", "y", "y", None] * 20})
-    cleaned = make(flip_probability=0.1).fit(words).transform(words)
-    assert not cleaned.isna().any(axis=None)
+    denoiser = make(flip_probability=0.1, self_supervised=self_supervised).fit(words)
+    assert not denoiser.transform(words).isna().any(axis=None)
+
+
+def test_rare_categories_that_share_a_code_are_not_mistaken_for_each_other():
+    names = pd.DataFrame({"name": np.repeat([f"name {i}" for i in range(40)], 3), "x": np.arange(120.0)})
+    denoiser = make(sigma=0.1, flip_probability=0.01).fit(names)
+    assert_array_equal(denoiser.transform(names)["name"], names["name"])
 
 
 # Containers
