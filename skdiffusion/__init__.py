@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 # Name -> module that defines it; a name is imported when it is first asked for.
 _EXPORTS = {
     "DenoisingRegressor": "_regressor",
+    "DiffusionDenoiser": "_denoiser",
     "DiffusionGenerator": "_generator",
     "DiffusionImputer": "_imputer",
     "DiffusionNoiser": "_noiser",

@@ -24,6 +24,22 @@ def check_option(name, value, options):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
 
 
+def check_unless_auto(check, name, value, **limits):
+    """Check a number, which may be "auto" instead."""
+    if isinstance(value, str):
+        check_option(name, value, ("auto",))
+    else:
+        check(name, value, **limits)
+
+
+def check_widths(name, sizes):
+    """Raise unless `sizes` are widths of layers, one at least."""
+    if not isinstance(sizes, tuple | list) or not sizes:
+        raise ValueError(f"{name} must be a tuple of one width at least, such as (256,), got {sizes!r}.")
+    for size in sizes:
+        check_integer(f"each of {name}", size, low=1)
+
+
 @contextmanager
 def locating(**tables):
     """Let scikit-learn's errors end in a remedy, and say where in the table of that name a bad value is."""

@@ -1,36 +1,24 @@
 """New rows of a table, as a scikit-learn estimator."""
 
 import time
-import warnings
-from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ._checks import check_integer, check_option, check_real
+from ._checks import check_integer, check_option, check_real, check_unless_auto, check_widths
 from ._encoder import EncodedTable, TableEncoder
+from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
 from ._table import as_one_column, as_table, holds_classes, only_column
-from ._watchers import VerboseLine, rows_line
+from ._watchers import rows_line
 
 __all__ = ["DiffusionGenerator"]
 
-_AVERAGING = 0.9995
 _N_SAMPLING_STEPS = 20
-_PATIENCE = 5  # epochs, at least
-
-# Fewer rows than this are all trained on.
-_MIN_ROWS_TO_HOLD_OUT = 20
-
-# Held-out rows are repeated with other draws until there are this many, so that their loss is steady.
-_N_HELD_OUT_DRAWS = 8192
-
-# Rows that the network sees in all, unless training ends earlier.
-_N_ROWS_SEEN = 15_000_000
 
 # Optimizer steps in an epoch, at least: a small table is passed more often.
-_MIN_STEPS_AN_EPOCH = 16
+_N_EPOCH_STEPS = 16
 
 
 class DiffusionGenerator(BaseEstimator):
@@ -231,7 +219,21 @@ class DiffusionGenerator(BaseEstimator):
         learnt["_n_rows"], learnt["_form"] = len(weight), self.process
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
-        result = self._train(process, encoded, (weight / weight.mean()).astype(np.float32), started)
+        result = fitted(
+            process,
+            process.arrays(encoded),
+            (weight / weight.mean()).astype(np.float32),
+            name=type(self).__name__,
+            learning_rate=self.learning_rate,
+            l2=automatic_l2(len(weight)) if self.l2 == "auto" else self.l2,
+            batch_size=self.batch_size,
+            epochs=self.epochs,
+            validation_fraction=self.validation_fraction if self.early_stopping else 0,
+            n_epoch_steps=_N_EPOCH_STEPS,
+            deadline=np.inf if self.max_time is None else started + self.max_time,
+            random_state=self.random_state,
+            verbose=self.verbose,
+        )
         learnt |= {"weights_": result.weights, "history_": result.history}
         learnt["n_iter_"] = len(result.history["loss"])
 
@@ -418,26 +420,12 @@ class DiffusionGenerator(BaseEstimator):
 
     def _check_parameters(self):
         check_option("process", self.process, ("masked", "gaussian"))
-        sizes = self.hidden_layer_sizes
-        if not isinstance(sizes, tuple | list) or not sizes:
-            raise ValueError(
-                f"hidden_layer_sizes must be a tuple of one width at least, such as (256,), got {sizes!r}."
-            )
-        for size in sizes:
-            check_integer("each of hidden_layer_sizes", size, low=1)
-        for name, limits in {"l2": {}, "dropout": {"high": 1, "open_high": True}}.items():
-            value = getattr(self, name)
-            if isinstance(value, str):
-                check_option(name, value, ("auto",))
-            else:
-                check_real(name, value, low=0, **limits)
+        check_widths("hidden_layer_sizes", self.hidden_layer_sizes)
+        check_unless_auto(check_real, "l2", self.l2, low=0)
+        check_unless_auto(check_real, "dropout", self.dropout, low=0, high=1, open_high=True)
         check_real("learning_rate", self.learning_rate, low=0, open_low=True)
         for name in ("batch_size", "epochs", "n_sampling_steps"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                check_option(name, value, ("auto",))
-            else:
-                check_integer(name, value, low=1)
+            check_unless_auto(check_integer, name, getattr(self, name), low=1)
         if self.max_time is not None:
             check_real("max_time", self.max_time, low=0, open_low=True)
         check_real(
@@ -483,9 +471,9 @@ class DiffusionGenerator(BaseEstimator):
         return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
 
     def _build_process(self, learnt, encoded, weight):
-        from ._copula import GaussianCopula, column_scores
+        from ._factors import FactorModel
         from ._gaussian import GaussianProcess
-        from ._masked import MaskedProcess
+        from ._masked import MaskedProcess, column_scores
 
         encoder, n_rows = learnt["encoder_"], learnt["_n_rows"]
         if learnt["target_encoder_"]:
@@ -494,66 +482,8 @@ class DiffusionGenerator(BaseEstimator):
         shape = {"hidden_layer_sizes": self.hidden_layer_sizes, "dropout": dropout}
         if self.process == "gaussian":
             return GaussianProcess(encoder, **shape)
-        copula = GaussianCopula.fit(column_scores(encoder, encoded), weight)
+        copula = FactorModel.fit(column_scores(encoder, encoded), weight)
         return MaskedProcess(encoder, copula, n_waves=automatic_n_waves(n_rows), **shape)
-
-    def _train(self, process, encoded, weight, started):
-        """Train the process' network; once more, with a lower rate, if that diverges."""
-        from . import _training
-
-        for learning_rate in (self.learning_rate, self.learning_rate / 4):
-            rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
-            rows, held_out = (*process.arrays(encoded), weight), None
-            if self.early_stopping and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
-                rows, held_out = _training.hold_out(rows, self.validation_fraction, rng)
-                n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
-                held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
-            n_rows = len(rows[-1])
-            batch_size = automatic_batch_size(n_rows) if self.batch_size == "auto" else self.batch_size
-            batch_size = min(batch_size, 2 ** (n_rows - 1).bit_length())
-            n_passes = -(-_MIN_STEPS_AN_EPOCH * batch_size // n_rows)
-            epochs = automatic_epochs(n_rows * n_passes) if self.epochs == "auto" else self.epochs
-            deadline = np.inf if self.max_time is None else started + self.max_time
-            watchers = [VerboseLine(type(self).__name__, epochs, deadline)] if self.verbose > 0 else []
-            with _training.borrow(
-                process.architecture, lambda: _training.Program(process.build())
-            ) as program:
-                process.load(program)
-                program.set_weights(process.initial_weights(rng))
-                program.set_optimizer_state(program.initial_optimizer_state)
-                try:
-                    return _training.train(
-                        program,
-                        rows[:-1],
-                        rows[-1],
-                        held_out=held_out,
-                        epochs=epochs,
-                        batch_size=batch_size,
-                        l2=automatic_l2(len(weight)) if self.l2 == "auto" else self.l2,
-                        learning_rate=learning_rate,
-                        learning_rate_schedule=_training.Annealing(),
-                        n_iter_no_change=_PATIENCE,
-                        rng=rng,
-                        watchers=watchers,
-                        n_passes=n_passes,
-                        averaging=_AVERAGING,
-                        deadline=deadline,
-                    )
-                except FloatingPointError as error:
-                    diverged = error
-                finally:
-                    for watcher in watchers:
-                        watcher.on_train_end()
-            if learning_rate == self.learning_rate:
-                warnings.warn(
-                    f"Training diverged ({diverged}), and starts again with a learning rate of "
-                    f"{learning_rate / 4:.3g}.",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-        raise ValueError(
-            f"Training diverged twice: {diverged}. Lower learning_rate (now {self.learning_rate!r})."
-        ) from diverged
 
     def _sampling_arguments(self):
         if self._form == "masked":
@@ -561,16 +491,9 @@ class DiffusionGenerator(BaseEstimator):
         n_steps = _N_SAMPLING_STEPS if self.n_sampling_steps == "auto" else self.n_sampling_steps
         return {"sampler": self.sampler, "n_sampling_steps": n_steps}
 
-    @contextmanager
     def _program(self):
         """Lend a program that holds the fitted weights."""
-        from . import _training
-
-        process = self.process_
-        with _training.borrow(process.architecture, lambda: _training.Program(process.build())) as program:
-            process.load(program)
-            program.set_weights(self.weights_)
-            yield program
+        return program_of(self.process_, self.weights_)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -580,29 +503,9 @@ class DiffusionGenerator(BaseEstimator):
         return tags
 
 
-def automatic_dropout(n_rows):
-    """Return the dropout for a number of rows: fewer rows are sooner known by heart."""
-    return float(np.clip(0.1 * np.sqrt(32_000 / n_rows), 0.02, 0.4).round(2))
-
-
-def automatic_l2(n_rows):
-    """Return the l2 for a number of rows: as for normal weights with a variance of 1/6."""
-    return 3 / n_rows
-
-
 def automatic_n_waves(n_rows):
     """Return how many waves of a number the network sees: fine detail of few rows is only chance."""
     return 1 if n_rows < 2000 else 3
-
-
-def automatic_batch_size(n_rows):
-    """Return the batch size for a number of rows: about 20 steps in a pass, of 64 to 512 rows."""
-    return int(2 ** np.clip(np.round(np.log2(n_rows / 20)), 6, 9))
-
-
-def automatic_epochs(n_rows):
-    """Return the number of epochs, of `n_rows` each, after which training ends at the latest."""
-    return int(np.clip(_N_ROWS_SEEN / n_rows, 10, 1000))
 
 
 class _Joined:

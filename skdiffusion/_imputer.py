@@ -6,22 +6,13 @@ from scipy.stats import mode
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_random_state
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._cells import Column
 from ._checks import check_integer, check_option
 from ._generator import DiffusionGenerator
-from ._table import (
-    CATEGORICAL_DTYPES,
-    as_container,
-    as_narwhals,
-    as_table,
-    assemble,
-    empty_like,
-    is_frame,
-    with_categories,
-)
+from ._rebuilt import rebuilt, recoded, template_for
+from ._table import as_narwhals, as_table, assemble, is_frame
 
 __all__ = ["DiffusionImputer"]
 
@@ -252,7 +243,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         rows = np.flatnonzero(holes.any(axis=1))
         if len(rows):
             known = [_known(column, learnt) for column, learnt in zip(columns, encoder.columns_, strict=True)]
-            given = assemble(known, _template(table, known, encoder))
+            given = assemble(known, template_for(table, known, encoder.template_))
             if n_draws is None:
                 found = self._estimated(_safe_indexing(given, rows))
             else:
@@ -278,26 +269,13 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         return self.generator_.encoder_.read(drawn[0] if self.generator_.target_encoder_ else drawn)
 
     def _assembled(self, X, table, columns, holes):
-        """Build the result: an array of numbers, or a table like X."""
-        template = _template(table, columns, self.generator_.encoder_)
+        """Build the result, without the columns that are left out and with indicators."""
+        template = template_for(table, columns, self.generator_.encoder_.template_)
         template = _safe_indexing(template, self.kept_features_, axis=1)
         columns = [columns[index] for index in self.kept_features_]
-        config = _get_output_config("transform", self)["dense"]
-        indicators = holes[:, self.indicator_features_ if self.add_indicator else []]
-        if not is_frame(template):
-            return np.hstack([assemble(columns, template), indicators.astype(template.dtype)])
-        if config == "default" and all(dtype.is_numeric() for dtype in as_narwhals(template).schema.values()):
-            return np.column_stack([*(column.values for column in columns), indicators])
-        filled = as_narwhals(assemble(columns, template, row_names=getattr(table, "index", None)))
         names = self.get_feature_names_out()[len(columns) :]
-        filled = filled.with_columns(
-            *(
-                nw.new_series(name, indicator, nw.Boolean, backend=filled.implementation)
-                for name, indicator in zip(names, indicators.T, strict=True)
-            )
-        )
-        kind = config if config != "default" else "pandas" if hasattr(X, "iloc") else "polars"
-        return as_container(filled.to_native(), kind)
+        indicators = holes[:, self.indicator_features_].T if self.add_indicator else []
+        return rebuilt(self, X, table, columns, template, dict(zip(names, indicators, strict=True)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -315,15 +293,8 @@ def _with_draws(column, rows, draws, n_draws):
     values, missing = column.values.copy(), column.missing.copy()
     cells = draws.values.reshape(n_draws, -1)[:, holes]
     if column.categories is not None:
-        places = mode(cells, axis=0).mode
-        seen = set(column.categories)
-        categories = column.categories + [each for each in draws.categories if each not in seen]
-        place_of = {category: place for place, category in enumerate(categories)}
-        column = column._replace(categories=categories)
-        values = values.astype(np.intp)
-        values[rows[holes]] = np.array([place_of[category] for category in draws.categories])[places]
-    else:
-        values[rows[holes]] = _mean(cells, whole=values.dtype.kind in "iu")
+        return recoded(column, rows[holes], mode(cells, axis=0).mode, draws.categories)
+    values[rows[holes]] = _mean(cells, whole=values.dtype.kind in "iu")
     missing[rows[holes]] = draws.missing[holes]
     return column._replace(values=values, missing=missing)
 
@@ -379,30 +350,6 @@ def _known(column, learnt):
     seen = set(learnt.categories)
     is_unseen = np.array([category not in seen for category in column.categories] + [False])
     return column._replace(missing=column.missing | is_unseen[np.where(column.missing, -1, column.values)])
-
-
-def _template(table, columns, encoder):
-    """Return a table without rows that can hold the columns.
-
-    Dtypes are those of X where they suit: numbers for numbers, categories for categories. Otherwise, and for
-    dates and durations, whose units the columns have, they are those of training. A closed set of categories
-    grows by those that were drawn.
-    """
-    if not (is_frame(table) and is_frame(encoder.template_)):
-        return empty_like(table) if not is_frame(table) and table.dtype.kind in "fO" else encoder.template_
-    frame, learnt = (as_narwhals(empty_like(each)) for each in (table, encoder.template_))
-    series = []
-    for name, column in zip(frame.columns, columns, strict=True):
-        cells, trained = frame.get_column(name), learnt.get_column(name)
-        if column.categories is not None:
-            cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else trained
-            cells = with_categories(cells, column.categories)
-        elif not (cells.dtype.is_numeric() and trained.dtype.is_numeric()):
-            cells = trained
-            if trained.dtype.is_integer() and column.missing.any():
-                cells = trained.cast(nw.Float64)
-        series.append(cells)
-    return frame.with_columns(*series).to_native()
 
 
 def _is_nothing(missing_values):

@@ -1,7 +1,7 @@
 """The masked process: cells are hidden, more and more of them, and revealed again one by one."""
 
 import numpy as np
-from scipy.special import ndtr, softmax
+from scipy.special import ndtr, ndtri, softmax
 
 from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, filled, padded
 from ._masked_network import MaskedArchitecture, MaskedNetwork, initial_weights
@@ -20,8 +20,8 @@ class MaskedProcess:
     ----------
     encoder : TableEncoder
         Fitted; or two of them side by side.
-    copula : GaussianCopula
-        Of the table's numbers: what the network gives before it has learnt.
+    copula : FactorModel
+        Of the normal scores of the table's numbers: what the network gives before it has learnt.
     hidden_layer_sizes : tuple of int
         Widths of the network's layers.
     dropout : float
@@ -276,3 +276,24 @@ def _hashed(codes, ranks, rng):
 def _hidden_first(keys, hidden):
     """Return the order of each row's cells by their keys, hidden ones first."""
     return np.argsort(np.where(hidden, keys, 2.0), axis=1).astype(np.int32)
+
+
+def column_scores(encoder, encoded):
+    """Return the normal scores of a table's numbers, a column for each numeric one; NaN for missing cells."""
+    numeric = np.flatnonzero(encoder.numeric_)
+    scores = np.full((len(encoded.codes), len(numeric)), np.nan)
+    detail_of = {column: detail for detail, column in enumerate(encoder.detailed_)}
+    for place, column in enumerate(numeric):
+        codes = encoded.codes[:, column]
+        rows = np.flatnonzero(
+            (codes >= 0) & (codes < encoder.n_codes_[column] - encoder.has_missing_[column])
+        )
+        codes = codes[rows]
+        scores[rows, place] = encoder.scores_[column][codes]
+        if column in detail_of:
+            detail = detail_of[column]
+            low, high = encoder.rank_low_[detail][codes], encoder.rank_high_[detail][codes]
+            inside = (encoded.low[rows, detail] + encoded.high[rows, detail]) / 2
+            is_bin = encoder.is_bin_[detail][codes] > 0
+            scores[rows[is_bin], place] = ndtri((low + (high - low) * inside)[is_bin])
+    return scores

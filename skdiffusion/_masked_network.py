@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from ._blocks import IMPOSSIBLE, grouped, normal_score, one_hot, padded
-from ._copula import GaussianCopula, conditional
+from ._factors import linear_part
 from ._training import Draws, compiled
 from .networks import residual_features, residual_weights
 
@@ -129,9 +129,11 @@ class MaskedNetwork:
             seen = ops.take(visible, self._numeric, axis=1)
             scores = normal_score(ops.take(column_ranks, self._numeric, axis=1))
             known = seen * ops.take(self._look_up(self.tables["is_number"], codes), self._numeric, axis=1)
-            means, log_stds = conditional(
-                scores, known, *(ops.convert_to_tensor(self.tables[name]) for name in GaussianCopula._fields)
+            mean, loadings, noise = (
+                ops.convert_to_tensor(self.tables[name]) for name in ("mean", "loadings", "noise")
             )
+            means, variances = linear_part(scores, known / noise, mean, loadings)
+            log_stds = ops.log(noise + variances) / 2
             blocks += [seen * scores, (1 - seen) * means, (1 - seen) * log_stds]
         if len(self._detailed):
             seen = ops.take(visible, self._detailed, axis=1)

@@ -22,7 +22,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdiffusion import DiffusionGenerator, _blocks, _generator, _masked, _masked_network, _training
+from skdiffusion import DiffusionGenerator, _blocks, _fitting, _generator, _masked, _masked_network, _training
 from skdiffusion._training import compiled as really_compiled
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import shape_error, trend_error
@@ -47,7 +47,7 @@ def quickly():
         for module in (_training, _masked_network):
             patch.setattr(module, "compiled", lambda function: function)
         patch.setattr(_training, "borrow", _training._Pool(4).borrow)
-        patch.setattr(_generator, "_MIN_STEPS_AN_EPOCH", 1)
+        patch.setattr(_generator, "_N_EPOCH_STEPS", 1)
         yield
 
 
@@ -772,14 +772,14 @@ def trainings(monkeypatch):
 
 
 def test_the_rate_falls_and_training_ends_once_the_held_out_loss_no_longer_falls(people, monkeypatch):
-    monkeypatch.setattr(_generator, "_N_HELD_OUT_DRAWS", 64)
+    monkeypatch.setattr(_fitting, "_N_HELD_OUT_DRAWS", 64)
     # At such a rate nothing is learnt.
     model = make(epochs=300, learning_rate=NO_RATE).fit(people)
     assert model.n_iter_ < 150
     rates = model.history_["learning_rate"]
     assert rates[-1] < 0.6 * max(rates)
     # With more patience it goes on to the end.
-    monkeypatch.setattr(_generator, "_PATIENCE", 1000)
+    monkeypatch.setattr(_fitting, "_PATIENCE", 1000)
     assert make(epochs=5, learning_rate=NO_RATE).fit(people).n_iter_ == 5
 
 
@@ -818,7 +818,7 @@ def test_a_fit_without_time_is_a_fit(people):
 # Interrupts and divergence
 
 
-class Interrupter(_generator.VerboseLine):
+class Interrupter(_fitting.VerboseLine):
     """Interrupts in the third epoch, or the one that a subclass says."""
 
     epoch = 2
@@ -835,7 +835,7 @@ class FirstInterrupter(Interrupter):
 
 def test_an_interrupt_leaves_the_best_weights_of_whole_epochs(people, monkeypatch):
     losses = make(epochs=5).fit(people).history_["val_loss"]
-    monkeypatch.setattr(_generator, "VerboseLine", Interrupter)
+    monkeypatch.setattr(_fitting, "VerboseLine", Interrupter)
     model = make(epochs=5, verbose=1)
     with pytest.raises(KeyboardInterrupt, match="keeps the best weights"):
         model.fit(people)
@@ -845,7 +845,7 @@ def test_an_interrupt_leaves_the_best_weights_of_whole_epochs(people, monkeypatc
 
 
 def test_an_interrupt_in_the_first_epoch_leaves_an_unfitted_estimator_unfitted(people, monkeypatch):
-    monkeypatch.setattr(_generator, "VerboseLine", FirstInterrupter)
+    monkeypatch.setattr(_fitting, "VerboseLine", FirstInterrupter)
     model = make(verbose=1)
     with pytest.raises(KeyboardInterrupt):
         model.fit(people)
@@ -854,7 +854,7 @@ def test_an_interrupt_in_the_first_epoch_leaves_an_unfitted_estimator_unfitted(p
 
 def test_an_interrupt_in_the_first_epoch_leaves_a_fitted_estimator_as_it_was(fitted, people, monkeypatch):
     model = copy.deepcopy(fitted).set_params(verbose=1)
-    monkeypatch.setattr(_generator, "VerboseLine", FirstInterrupter)
+    monkeypatch.setattr(_fitting, "VerboseLine", FirstInterrupter)
     with pytest.raises(KeyboardInterrupt):
         model.fit(people[["age"]])
     assert_frame_equal(

@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 
 from skdiffusion import _masked, _masked_network, _training
 from skdiffusion._blocks import N_CHUNK_ROWS
-from skdiffusion._copula import GaussianCopula, column_scores
 from skdiffusion._encoder import EncodedTable, TableEncoder
-from skdiffusion._masked import MaskedProcess
+from skdiffusion._factors import FactorModel
+from skdiffusion._masked import MaskedProcess, column_scores
 from skdiffusion._training import Draws
 from skdiffusion._training import compiled as really_compiled
 
@@ -33,7 +33,7 @@ SPREAD = 0.4
 def make_model(table, *, encoder=None, spread=0.0, seed=0, dropout=0.0, layers=WIDTH, **parameters):
     """Return encoder, process and a program with initial weights, moved at random by `spread`."""
     encoder = encoder or TableEncoder(**parameters).fit(table)
-    copula = GaussianCopula.fit(column_scores(encoder, encoder.encode(table)), np.ones(len(table)))
+    copula = FactorModel.fit(column_scores(encoder, encoder.encode(table)), np.ones(len(table)))
     process = MaskedProcess(encoder, copula, hidden_layer_sizes=layers, dropout=dropout, n_waves=3)
     program = _training.Program(process.build())
     process.load(program)

@@ -1,14 +1,10 @@
-"""A Gaussian copula of few factors: what the visible numbers of a row say of the hidden ones."""
+"""Rows as a linear function of few normal factors: what the known numbers of a row say of the others."""
 
 from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 from scipy.linalg import eigh
-from scipy.special import ndtri
-
-# Numbers of factors to choose from.
-_N_FACTORS = (1, 2, 4, 8, 16)
 
 # Variance that factors leave of a column of variance 1, at least: float32 can still tell it from none.
 _MIN_NOISE = 1e-3
@@ -17,115 +13,94 @@ _N_ITERATIONS, _TOLERANCE = 200, 1e-5
 # With holes, an iterative fit follows.
 _START_NOISE, _N_MISSING_ITERATIONS = 0.1, 50
 
-# More rows are not looked at: the network learns from all of them.
-_MAX_ROWS = 2000
-
 _N_FOLDS = 5
 
 
-class GaussianCopula(NamedTuple):
-    """Normal scores as a linear function of a few normal factors, and noise: ``z = mean + loadings f + e``.
+class FactorModel(NamedTuple):
+    """Numbers as a linear function of a few normal factors, and noise: ``z = mean + loadings f + e``.
 
-    The normal score of a number is the standard normal quantile of its rank in its column. The scores of a
-    row are taken to be jointly normal, which is a Gaussian copula of the numbers; so few factors need few
-    rows to be estimated well.
+    The numbers of a row are taken to be jointly normal, and few factors need few rows to be estimated well.
+    The masked process takes normal scores for the numbers, which makes it a Gaussian copula.
     """
 
     mean: np.ndarray
-    """Of shape (n_numeric,)."""
+    """Of shape (n_columns,)."""
 
     loadings: np.ndarray
-    """Of shape (n_numeric, n_factors)."""
+    """Of shape (n_columns, n_factors)."""
 
     noise: np.ndarray
-    """Variances of e, of shape (n_numeric,)."""
+    """Variances of e, of shape (n_columns,)."""
 
     @classmethod
-    def fit(cls, scores, weight):
-        """Estimate the copula from weighted rows.
+    def fit(cls, values, weight, *, n_factors=(1, 2, 4, 8, 16), max_rows=2000):
+        """Estimate the model from weighted rows.
 
         Parameters
         ----------
-        scores : ndarray of shape (n_samples, n_numeric)
-            Normal scores, NaN for missing cells.
+        values : ndarray of shape (n_samples, n_columns)
+            Numbers, NaN for missing cells.
         weight : ndarray of shape (n_samples,)
             Weights of the rows.
+        n_factors : tuple of int, default=(1, 2, 4, 8, 16)
+            Numbers of factors to choose from, beside none.
+        max_rows : int, default=2000
+            More rows are not looked at.
 
         Returns
         -------
-        copula : GaussianCopula
+        model : FactorModel
             With the number of factors that has the best likelihood on held-out rows, in five folds.
         """
-        rows = slice(None, None, -(-len(scores) // _MAX_ROWS))
-        scores, weight = scores[rows], weight[rows] / max(weight[rows].max(), np.finfo(float).tiny)
-        known = ~np.isnan(scores)
+        rows = slice(None, None, -(-len(values) // max_rows))
+        values, weight = values[rows], weight[rows] / max(weight[rows].max(), np.finfo(float).tiny)
+        known = ~np.isnan(values)
         shares = known * weight[:, None]
         totals = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
-        mean = np.nansum(shares * scores, axis=0) / totals
-        z = np.where(known, scores - mean, 0.0)
+        mean = np.nansum(shares * values, axis=0) / totals
+        z = np.where(known, values - mean, 0.0)
         std = np.sqrt((shares * z**2).sum(axis=0) / totals)
         varies = std > 0
-        factors, left_over = _best_factors(z[:, varies] / std[varies], known[:, varies], weight)
+        factors, left_over = _best_factors(z[:, varies] / std[varies], known[:, varies], weight, n_factors)
         loadings, noise = np.zeros((len(std), factors.shape[1])), np.ones(len(std))
         loadings[varies] = factors * std[varies, None]
         noise[varies] = left_over * std[varies] ** 2
         return cls(*(array.astype(np.float32) for array in (mean, loadings, noise)))
 
 
-def column_scores(encoder, encoded):
-    """Return the normal scores of a table's numbers, a column for each numeric one; NaN for missing cells."""
-    numeric = np.flatnonzero(encoder.numeric_)
-    scores = np.full((len(encoded.codes), len(numeric)), np.nan)
-    detail_of = {column: detail for detail, column in enumerate(encoder.detailed_)}
-    for place, column in enumerate(numeric):
-        codes = encoded.codes[:, column]
-        rows = np.flatnonzero(
-            (codes >= 0) & (codes < encoder.n_codes_[column] - encoder.has_missing_[column])
-        )
-        codes = codes[rows]
-        scores[rows, place] = encoder.scores_[column][codes]
-        if column in detail_of:
-            detail = detail_of[column]
-            low, high = encoder.rank_low_[detail][codes], encoder.rank_high_[detail][codes]
-            inside = (encoded.low[rows, detail] + encoded.high[rows, detail]) / 2
-            is_bin = encoder.is_bin_[detail][codes] > 0
-            scores[rows[is_bin], place] = ndtri((low + (high - low) * inside)[is_bin])
-    return scores
-
-
-def conditional(scores, known, mean, loadings, noise):
-    """Return mean and logarithm of the standard deviation of each number of a row, given the known ones.
+def linear_part(values, precision, mean, loadings):
+    """Return mean and variance of what the factors give to each cell of a row, given the known ones.
 
     Parameters
     ----------
-    scores : tensor of shape (n, n_numeric)
-        Normal scores; what stands in unknown cells does not matter.
-    known : tensor of shape (n, n_numeric)
-        1 for known cells, 0 for others.
-    mean, loadings, noise : tensors
-        Those of a `GaussianCopula`.
+    values : tensor of shape (n, n_columns)
+        Rows; what stands in unknown cells does not matter.
+    precision : tensor of shape (n, n_columns)
+        One by the variance of what a known cell has beside its linear part; 0 for unknown cells.
+    mean, loadings : tensors
+        Those of a `FactorModel`.
 
     Returns
     -------
-    means, log_stds : tensors of shape (n, n_numeric)
-        Of normal scores. For cells that are known, of another one with the same factors.
+    means, variances : tensors of shape (n, n_columns)
+        Of ``mean + loadings f``.
 
     References
     ----------
     Bishop (2006). Pattern Recognition and Machine Learning. Equations 12.41 and 12.42, for the factors given
     the known cells.
     """
-    n_numeric, n_factors = loadings.shape
+    n_columns, n_factors = loadings.shape
     # Rows come last, where the processor takes many at once.
-    precision, deviations = (ops.transpose(array) for array in (known / noise, scores - mean))
-    products = ops.reshape(loadings[:, :, None] * loadings[:, None, :], (n_numeric, n_factors**2))
+    precision, deviations = (ops.transpose(array) for array in (precision, values - mean))
+    products = ops.reshape(loadings[:, :, None] * loadings[:, None, :], (n_columns, n_factors**2))
     matrix = ops.reshape(ops.matmul(ops.transpose(products), precision), (n_factors, n_factors, -1))
     covariance = _inverse(matrix + np.eye(n_factors, dtype=np.float32)[:, :, None])
     pull = ops.matmul(ops.transpose(loadings), precision * deviations)
     factors = ops.sum(covariance * pull, axis=1)
     variances = ops.matmul(products, ops.reshape(covariance, (n_factors**2, -1)))
     means = mean + ops.transpose(ops.matmul(loadings, factors))
-    return means, ops.log(noise + ops.maximum(ops.transpose(variances), 0.0)) / 2
+    return means, ops.maximum(ops.transpose(variances), 0.0)
 
 
 def _inverse(matrices):
@@ -138,12 +113,12 @@ def _inverse(matrices):
     return -matrices
 
 
-def _best_factors(z, known, weight):
+def _best_factors(z, known, weight, choices):
     """Return loadings and noise, for standardised scores, of the number of factors of least held-out loss."""
     n_rows, n_columns = z.shape
     folds = np.arange(n_rows) % min(_N_FOLDS, n_rows)
     best = np.inf, None
-    for n_factors in (0, *_N_FACTORS):
+    for n_factors in (0, *choices):
         if n_factors >= n_columns:
             break
         loss = 0.0

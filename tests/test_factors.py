@@ -1,4 +1,4 @@
-"""The copula: its conditionals are those of a normal distribution, and its fit finds what made the rows."""
+"""The factor model: its conditionals are normal ones, and its fit finds what made the rows."""
 
 import keras
 import numpy as np
@@ -7,15 +7,16 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import norm, rankdata
 
-from skdiffusion._copula import GaussianCopula, column_scores, conditional
 from skdiffusion._encoder import TableEncoder
+from skdiffusion._factors import FactorModel, linear_part
+from skdiffusion._masked import column_scores
 
 rng = np.random.default_rng(0)
 N_COLUMNS = 6
 
 
-def covariance_of(copula):
-    return copula.loadings @ copula.loadings.T + np.diag(copula.noise)
+def covariance_of(model):
+    return model.loadings @ model.loadings.T + np.diag(model.noise)
 
 
 @pytest.mark.parametrize("n_factors", [1, 3])
@@ -26,43 +27,38 @@ def test_a_conditional_is_that_of_the_normal_distribution(n_factors):
     scores = rng.multivariate_normal(mean, covariance, size=40)
     known = rng.random(scores.shape) < 0.5
     known[0], known[1] = False, True
-    arrays = (scores, known, mean, loadings, noise)
-    with_nothing_in_unknown_cells = (np.where(known, scores, 0), *arrays[1:])
-    means, log_stds = (
-        np.asarray(part)
-        for part in conditional(
-            *(keras.ops.convert_to_tensor(a, "float32") for a in with_nothing_in_unknown_cells)
-        )
-    )
+    arrays = (np.where(known, scores, 0), known / noise, mean, loadings)
+    tensors = (keras.ops.convert_to_tensor(array, "float32") for array in arrays)
+    means, variances = (np.asarray(part) for part in linear_part(*tensors))
     for row, k in enumerate(known):
         gain = covariance[np.ix_(~k, k)] @ np.linalg.inv(covariance[np.ix_(k, k)])
         expected = mean[~k] + gain @ (scores[row, k] - mean[k])
         left_over = covariance[np.ix_(~k, ~k)] - gain @ covariance[np.ix_(k, ~k)]
         assert_allclose(means[row, ~k], expected, atol=1e-4)
-        assert_allclose(np.exp(2 * log_stds[row, ~k]), np.diag(left_over), rtol=1e-3)
+        assert_allclose((variances + noise)[row, ~k], np.diag(left_over), rtol=1e-3)
 
 
 def test_it_finds_the_factors_that_made_the_rows():
     loadings = np.array([[0.9, 0.8, 0.7, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.9, -0.9, 0.5]]).T
     noise = 1 - np.square(loadings).sum(axis=1)
     scores = rng.normal(size=(20_000, 2)) @ loadings.T + rng.normal(size=(20_000, 6)) * np.sqrt(noise)
-    copula = GaussianCopula.fit(scores, np.ones(len(scores)))
-    assert copula.loadings.shape == (6, 2)
-    assert_allclose(covariance_of(copula), loadings @ loadings.T + np.diag(noise), atol=0.03)
+    model = FactorModel.fit(scores, np.ones(len(scores)))
+    assert model.loadings.shape == (6, 2)
+    assert_allclose(covariance_of(model), loadings @ loadings.T + np.diag(noise), atol=0.03)
 
 
 def test_a_weight_of_two_is_two_rows():
     scores = rng.multivariate_normal([0, 1, 2], [[1, 0.8, 0.2], [0.8, 1, 0.1], [0.2, 0.1, 1]], size=300)
     weight = np.where(np.arange(300) < 200, 2.0, 0.0)
-    copula = GaussianCopula.fit(scores, weight)
-    assert_allclose(covariance_of(copula), covariance_of(GaussianCopula.fit(scores[:200], np.ones(200))))
+    model = FactorModel.fit(scores, weight)
+    assert_allclose(covariance_of(model), covariance_of(FactorModel.fit(scores[:200], np.ones(200))))
 
 
 def test_holes_leave_out_a_pair_of_cells_only():
     scores = rng.multivariate_normal([0, 0, 0], [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], size=20_000)
     scores[rng.random(scores.shape) < 0.3] = np.nan
-    copula = GaussianCopula.fit(scores, np.ones(len(scores)))
-    assert_allclose(covariance_of(copula)[0, 1], 0.9, atol=0.02)
+    model = FactorModel.fit(scores, np.ones(len(scores)))
+    assert_allclose(covariance_of(model)[0, 1], 0.9, atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -78,17 +74,17 @@ def test_holes_leave_out_a_pair_of_cells_only():
     ids=["no column", "constants", "holes", "one column", "one row", "one column and holes"],
 )
 def test_what_has_no_correlations_has_no_loadings(scores):
-    copula = GaussianCopula.fit(scores, np.ones(len(scores)))
-    assert not copula.loadings.any()
-    assert np.isfinite(copula.mean).all()
-    assert (copula.noise > 0).all()
+    model = FactorModel.fit(scores, np.ones(len(scores)))
+    assert not model.loadings.any()
+    assert np.isfinite(model.mean).all()
+    assert (model.noise > 0).all()
 
 
 def test_equal_columns_leave_a_little_noise():
     x = rng.normal(size=(200, 1))
-    copula = GaussianCopula.fit(np.hstack([x, x, -x]), np.ones(200))
-    assert_allclose(np.sign(covariance_of(copula)), [[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
-    assert (copula.noise > 0).all()
+    model = FactorModel.fit(np.hstack([x, x, -x]), np.ones(200))
+    assert_allclose(np.sign(covariance_of(model)), [[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
+    assert (model.noise > 0).all()
 
 
 def test_scores_are_those_of_the_ranks():

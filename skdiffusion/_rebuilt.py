@@ -1,0 +1,98 @@
+"""What a transformer makes of a table: the same container and dtypes, where the new cells let it."""
+
+import narwhals.stable.v2 as nw
+import numpy as np
+from sklearn.utils._set_output import _get_output_config
+
+from ._table import (
+    CATEGORICAL_DTYPES,
+    as_container,
+    as_narwhals,
+    assemble,
+    empty_like,
+    is_frame,
+    with_categories,
+)
+
+
+def recoded(column, rows, places, categories):
+    """Return a categorical column with other categories in some rows; none of these is missing then.
+
+    Parameters
+    ----------
+    column : Column
+        Its own categories come first, then the new ones.
+    rows : int ndarray of shape (n_rows,)
+        The rows.
+    places : int ndarray of shape (n_rows,)
+        Positions of their categories in the list `categories`.
+    categories : list
+        What these positions stand for.
+    """
+    seen = set(column.categories)
+    known = column.categories + [each for each in categories if each not in seen]
+    place_of = {category: place for place, category in enumerate(known)}
+    values, missing = column.values.astype(np.intp), column.missing.copy()
+    values[rows] = np.array([place_of[category] for category in categories])[places]
+    missing[rows] = False
+    return column._replace(values=values, missing=missing, categories=known)
+
+
+def template_for(table, columns, learnt):
+    """Return a table without rows that can hold the columns.
+
+    Dtypes are those of `table` where they suit: numbers for numbers, categories for categories. Otherwise,
+    and for dates and durations, whose units the columns have, they are those of `learnt`, the training table.
+    A closed set of categories grows by those of the column.
+    """
+    if not (is_frame(table) and is_frame(learnt)):
+        return empty_like(table) if not is_frame(table) and table.dtype.kind in "fO" else learnt
+    frame, learnt = (as_narwhals(empty_like(each)) for each in (table, learnt))
+    series = []
+    for name, column in zip(frame.columns, columns, strict=True):
+        cells, trained = frame.get_column(name), learnt.get_column(name)
+        if column.categories is not None:
+            cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else trained
+            cells = with_categories(cells, column.categories)
+        elif not (cells.dtype.is_numeric() and trained.dtype.is_numeric()):
+            cells = trained
+            if trained.dtype.is_integer() and column.missing.any():
+                cells = trained.cast(nw.Float64)
+        series.append(cells)
+    return frame.with_columns(*series).to_native()
+
+
+def rebuilt(transformer, X, table, columns, template, indicators):
+    """Build what a transformer gives back: an array of numbers, or a table like X.
+
+    Parameters
+    ----------
+    transformer : estimator
+        Whose `set_output` counts.
+    X : DataFrame or array-like
+        What it was given.
+    table : DataFrame or ndarray
+        X as the encoder has completed it.
+    columns : list of Column
+        The new columns.
+    template : table without rows
+        From `template_for`.
+    indicators : dict of str to bool ndarray
+        Further columns, which come last.
+    """
+    config = _get_output_config("transform", transformer)["dense"]
+    flags = list(indicators.values())
+    if not is_frame(template):
+        cells = assemble(columns, template)
+        return np.column_stack([cells, *(flag.astype(cells.dtype) for flag in flags)])
+    if config == "default" and all(dtype.is_numeric() for dtype in as_narwhals(template).schema.values()):
+        return np.column_stack([*(column.values for column in columns), *flags])
+    frame = as_narwhals(assemble(columns, template, row_names=getattr(table, "index", None)))
+    frame = frame.with_columns(
+        *(
+            nw.new_series(name, flag, nw.Boolean, backend=frame.implementation)
+            for name, flag in indicators.items()
+        )
+    )
+    kind = config if config != "default" else "pandas" if hasattr(X, "iloc") else "polars"
+    return as_container(frame.to_native(), kind)
