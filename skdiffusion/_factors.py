@@ -151,13 +151,13 @@ def _factors(z, known, weight, n_factors):
 
 def _factor_analysis(correlation, n_factors):
     """Return loadings and noise of the largest likelihood (Joreskog 1967, equations 20 and 21, in turns)."""
-    n_columns = len(correlation)
+    n_columns, variance = len(correlation), np.diag(correlation)  # 1 in all folds together
     noise, top = np.full(n_columns, 0.5), [n_columns - n_factors, n_columns - 1]
     for _ in range(_N_ITERATIONS):
         root = np.sqrt(noise)
         eigenvalues, vectors = eigh(correlation / np.outer(root, root), subset_by_index=top)
         loadings = root[:, None] * vectors * np.sqrt(np.maximum(eigenvalues - 1, 0))
-        last, noise = noise, np.clip(1 - np.square(loadings).sum(axis=1), _MIN_NOISE, 1)
+        last, noise = noise, np.maximum(variance - np.square(loadings).sum(axis=1), _MIN_NOISE)
         if np.abs(noise - last).max() < _TOLERANCE:
             break
     return loadings, noise
