@@ -11,7 +11,6 @@ from skdiffusion._encoder import TableEncoder
 from skdiffusion._factors import FactorModel, linear_part
 from skdiffusion._masked import column_scores
 
-rng = np.random.default_rng(0)
 N_COLUMNS = 6
 
 
@@ -21,6 +20,7 @@ def covariance_of(model):
 
 @pytest.mark.parametrize("n_factors", [1, 3])
 def test_a_conditional_is_that_of_the_normal_distribution(n_factors):
+    rng = np.random.default_rng(0)
     mean, loadings = rng.normal(size=N_COLUMNS), rng.normal(size=(N_COLUMNS, n_factors))
     noise = rng.uniform(0.05, 1, size=N_COLUMNS)
     covariance = loadings @ loadings.T + np.diag(noise)
@@ -39,17 +39,19 @@ def test_a_conditional_is_that_of_the_normal_distribution(n_factors):
 
 
 def test_it_finds_the_factors_that_made_the_rows():
+    rng = np.random.default_rng(0)
     loadings = np.array([[0.9, 0.8, 0.7, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.9, -0.9, 0.5]]).T
     noise = 1 - np.square(loadings).sum(axis=1)
-    # Four factors are taken for two by chance, at one in eight seeds that were tried.
-    rng = np.random.default_rng(0)
+    # By chance, four factors are taken for two at one in eight seeds that were tried.
     scores = rng.normal(size=(20_000, 2)) @ loadings.T + rng.normal(size=(20_000, 6)) * np.sqrt(noise)
     model = FactorModel.fit(scores, np.ones(len(scores)))
     assert model.loadings.shape == (6, 2)
-    assert_allclose(covariance_of(model), loadings @ loadings.T + np.diag(noise), atol=0.03)
+    # 2000 rows are looked at.
+    assert_allclose(covariance_of(model), loadings @ loadings.T + np.diag(noise), atol=0.08)
 
 
 def test_a_weight_of_two_is_two_rows():
+    rng = np.random.default_rng(0)
     scores = rng.multivariate_normal([0, 1, 2], [[1, 0.8, 0.2], [0.8, 1, 0.1], [0.2, 0.1, 1]], size=300)
     weight = np.where(np.arange(300) < 200, 2.0, 0.0)
     model = FactorModel.fit(scores, weight)
@@ -57,10 +59,12 @@ def test_a_weight_of_two_is_two_rows():
 
 
 def test_holes_leave_out_a_pair_of_cells_only():
+    rng = np.random.default_rng(0)
     scores = rng.multivariate_normal([0, 0, 0], [[1, 0.9, 0], [0.9, 1, 0], [0, 0, 1]], size=20_000)
     scores[rng.random(scores.shape) < 0.3] = np.nan
     model = FactorModel.fit(scores, np.ones(len(scores)))
-    assert_allclose(covariance_of(model)[0, 1], 0.9, atol=0.02)
+    covariance = covariance_of(model)
+    assert_allclose(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]), 0.9, atol=0.03)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,7 @@ def test_what_has_no_correlations_has_no_loadings(scores):
 
 
 def test_equal_columns_leave_a_little_noise():
+    rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 1))
     model = FactorModel.fit(np.hstack([x, x, -x]), np.ones(200))
     assert_allclose(np.sign(covariance_of(model)), [[1, 1, -1], [1, 1, -1], [-1, -1, 1]])
@@ -90,6 +95,7 @@ def test_equal_columns_leave_a_little_noise():
 
 
 def test_scores_are_those_of_the_ranks():
+    rng = np.random.default_rng(0)
     x = rng.gamma(1, size=200)
     table = pd.DataFrame({"x": np.append(x, np.nan), "letter": ["a"] * 201, "n": [0, 1, 1] * 67})
     encoder = TableEncoder().fit(table)

@@ -771,13 +771,10 @@ def trainings(monkeypatch):
     return seen
 
 
-def test_the_rate_falls_and_training_ends_once_the_held_out_loss_no_longer_falls(people, monkeypatch):
+def test_training_ends_once_the_held_out_loss_no_longer_falls(people, monkeypatch):
     monkeypatch.setattr(_fitting, "_N_HELD_OUT_DRAWS", 64)
     # At such a rate nothing is learnt.
-    model = make(epochs=300, learning_rate=NO_RATE).fit(people)
-    assert model.n_iter_ < 150
-    rates = model.history_["learning_rate"]
-    assert rates[-1] < 0.6 * max(rates)
+    assert make(epochs=300, learning_rate=NO_RATE).fit(people).n_iter_ < 150
     # With more patience it goes on to the end.
     monkeypatch.setattr(_fitting, "_PATIENCE", 1000)
     assert make(epochs=5, learning_rate=NO_RATE).fit(people).n_iter_ == 5
