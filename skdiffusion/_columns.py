@@ -7,8 +7,7 @@ increasing order of value. Missing cells, if there were any in training, have th
 from statistics import NormalDist
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from ._grids import cast, difference, find_grid, interpolate, middle
 
@@ -20,10 +19,11 @@ _ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 5000, 20, 8
 _MAX_KNOTS = 10_000
 _MAX_CODES, _MIN_CODES, _ROWS_PER_CODE = 1000, 20, 10
 
-# Where the quantiles of a bin are looked up, and nodes and weights of the mean of a normal distribution.
+# Where the quantiles of a bin are looked up, and a normal distribution as equally likely points: quantiles
+# jump at gaps between values, for which Gaussian quadrature is too coarse.
 _SCORES = np.linspace(-5, 5, 1001)
-_NODES, _NODE_WEIGHTS = hermegauss(5)
-_NODE_WEIGHTS = _NODE_WEIGHTS / _NODE_WEIGHTS.sum()
+_NODES = ndtri((np.arange(40) + 0.5) / 40)
+_NODES /= _NODES.std()
 
 
 def automatic_n_bins(n_cells):
@@ -271,7 +271,7 @@ class NumericColumn:
             if code in densities:
                 weights, means, stds = (array[:, :, None] for array in densities[code])
                 inside = np.interp(means + stds * _NODES, _SCORES, distances)
-                distances = (weights * inside * _NODE_WEIGHTS).sum(axis=(1, 2))
+                distances = (weights * inside).sum(axis=(1, 2)) / len(_NODES)
             expected += probabilities[:, code] * distances
         if first.dtype.kind == "f" or max(abs(float(first[0])), abs(float(last[0]))) < 2**53:
             return first.astype(np.float64) + expected

@@ -64,8 +64,8 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     sigma_ : ndarray of shape (n_numeric,)
-        Noise levels that the last call of `transform` has estimated, in units of the table. Only with
-        `sigma="auto"`.
+        Noise levels that the last call of `transform` with `sigma="auto"` has estimated, in units of the
+        table.
     encoder_ : TableEncoder
         Reads tables.
     process_ : Denoising
@@ -162,10 +162,12 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self._check_parameters()
         table = _without_times(as_table(X))
         weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
+        if not (present := np.flatnonzero(weight)).size:
+            raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
+        weight = weight / weight.max()  # whose sum may be infinite
         encoder = TableEncoder(n_bins=1, categorical_features=self.categorical_features).fit(table, weight)
         _checked_levels(self.sigma, int(encoder.numeric_.sum()))
-        present = np.flatnonzero(weight)
-        weight = weight[present] / weight.max()  # whose sum may be infinite
+        weight = weight[present]
         learnt = {"encoder_": encoder}
         learnt["_categorical"] = _categorical_columns(encoder)
         values, codes = _numbers_and_codes(encoder, learnt["_categorical"], encoder.read(table))
@@ -236,7 +238,7 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             means, probabilities = self._from_the_others(values, codes)
         else:
             sigma = self._estimated(values) if levels is None else levels / self._std
-            means, probabilities = self._restored(values, codes, sigma)
+            means, probabilities = self._restored(values, codes, sigma, self.flip_probability)
         exact = (sigma == 0) & ~np.isnan(values) & (not self.process_.architecture.self_supervised)
         means = self._mean + self._std * means
         columns = self._cleaned(columns, means, exact, codes, probabilities)
@@ -274,11 +276,9 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.sigma_ = sigma * self._std
         return sigma
 
-    def _restored(self, values, codes, sigma):
+    def _restored(self, values, codes, sigma, flip_probability):
         with program_of(self.process_, self.weights_) as program:
-            return self.process_.restore(
-                program, values, ~np.isnan(values), codes, sigma, self.flip_probability
-            )
+            return self.process_.restore(program, values, ~np.isnan(values), codes, sigma, flip_probability)
 
     def _from_the_others(self, values, codes):
         """Estimate each cell from the others of its row: of each row one copy for each column hides it."""
@@ -294,6 +294,7 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 np.where(is_hidden[:, :n_numeric], np.nan, np.tile(values[block], (n_columns, 1))),
                 np.where(is_hidden[:, n_numeric:], -1, np.tile(codes[block], (n_columns, 1))),
                 np.zeros(n_numeric),
+                flip_probability=0.0,  # as in training
             )
             means[block] = found.reshape(n_columns, n_rows, n_numeric)[numeric, :, numeric].T
             shares = [share.reshape(n_columns, n_rows, -1) for share in shares]
@@ -394,7 +395,8 @@ def _moments(values, weight):
     totals = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
     mean = np.nansum(shares * values, axis=0) / totals
     std = np.sqrt(np.nansum(shares * np.square(values - mean), axis=0) / totals)
-    return mean, np.where(std > 0, std, 1)
+    # A constant varies by rounding.
+    return mean, np.where(std > 1e-12 * np.abs(mean), std, 1)
 
 
 def _with_floats(template):

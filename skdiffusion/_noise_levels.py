@@ -36,7 +36,7 @@ def estimated_sigma(factors, varies, values, n_iterations=50):
     of Standards 87. Equation 6, for how much the columns differ.
     """
     mean, loadings, noise = (array.astype(float) for array in factors)
-    values = values[:: -(-len(values) // _MAX_ROWS)]
+    values = np.random.default_rng(0).permutation(values)[:_MAX_ROWS]
     known = ~np.isnan(values)
     deviations = np.where(known, values - mean, 0)
     n_known = np.maximum(known.sum(axis=0), 1)
@@ -54,8 +54,11 @@ def estimated_sigma(factors, varies, values, n_iterations=50):
     added = np.where(known.any(axis=0), total - noise, 0)
     some = known.any(axis=0) & varies
     if some.sum() > 1:
-        doubt = (known * np.square(squares - total)).sum(axis=0) + 2 * total**2
-        added[some] = _drawn_together(added[some], (doubt / n_known**2)[some])
+        # The inverse of the observed information, of which each row gives (squares - total)^2 / 4 total^4,
+        # and at least what it would be if the factors told nothing.
+        slopes = (known * np.square(squares - total)).sum(axis=0)
+        doubt = np.maximum((slopes + 2 * total**2) / n_known**2, 4 * total**4 / np.maximum(slopes, 1e-300))
+        added[some] = _drawn_together(added[some], doubt[some])
     return np.sqrt(np.maximum(added, 0))
 
 

@@ -176,14 +176,15 @@ class DiffusionOverSampler(BaseOverSampler):
         else:
             _check_classes(target, strategy)
             target = groups = check_target_type(target)
-        self.sampling_strategy_ = check_sampling_strategy(strategy, groups, self._sampling_type)
+        n_new = check_sampling_strategy(strategy, groups, self._sampling_type)
+        if groups is target:
+            _check_sizes(groups, n_new)
+        self.sampling_strategy_ = n_new
         validate_data(self, table, skip_check_array=True)
         return table, target, groups
 
     def _fit_resample(self, table, target, *, groups):
         """Draw the new rows; return them, and the rows that they began as."""
-        if groups is target:
-            _check_sizes(groups, self.sampling_strategy_)
         rng = check_random_state(self.random_state)
         generator = _default_generator() if self.generator is None else clone(self.generator)
         if isinstance(generator, FrozenEstimator):

@@ -17,6 +17,9 @@ _TRIMMING_SIGMA, _N_TRIMMINGS = 3.0, 2
 # Training cells from which the density of a column is estimated, at most.
 _MAX_CELLS = 500
 
+# Larger numbers, whose squares are infinite, count as this one.
+_LARGEST = 1e100
+
 # Least width of a kernel of that density, in standard deviations.
 _MIN_WIDTH = 0.05
 
@@ -48,7 +51,8 @@ def as_points(encoder, table):
         learnt = encoder.columns_[index]
         if encoder.numeric_[index]:
             numbers[index] = sum(part.shape[1] for part in parts)
-            parts.append(np.where(column.missing, np.nan, column.values.astype(float))[:, None])
+            values = np.clip(column.values.astype(float), -_LARGEST, _LARGEST)
+            parts.append(np.where(column.missing, np.nan, values)[:, None])
             if learnt.has_missing:
                 parts.append(column.missing[:, None].astype(float))
         else:
@@ -107,6 +111,7 @@ class RowDensities:
         # A constant of large numbers varies by rounding.
         self._scale = np.where(scale > 1e-12 * np.abs(self._mean), scale, 1)
         self._points = self._scaled(points.cells[self.reference])
+        self._known = ~np.isnan(points.cells[self.reference])
 
     def _scaled(self, cells):
         """Return cells in units of the rows kept; missing numbers lie in the middle."""
@@ -128,11 +133,14 @@ class RowDensities:
         training range from one that is farther still. Other cells count 0.
         """
         cells, total = self._scaled(points.cells), np.zeros((len(points.cells), len(points.numbers)))
-        step = -(-len(self._points) // _MAX_CELLS)
         for column, dimension in enumerate(points.numbers):
             if dimension < 0:
                 continue
-            middles = np.sort(self._points[:, dimension])[step // 2 :: step]
+            middles = np.sort(self._points[self._known[:, dimension], dimension])
+            if not len(middles):
+                continue
+            step = -(-len(middles) // _MAX_CELLS)
+            middles = middles[step // 2 :: step]
             low, high = np.quantile(middles, [0.25, 0.75])
             spread = min(middles.std(), (high - low) / 1.35) or middles.std()
             width = max(1.06 * spread * len(middles) ** -0.2, _MIN_WIDTH)
@@ -141,7 +149,8 @@ class RowDensities:
                 steps = (cells[rows, dimension, None] - middles) / width
                 # 2 / (pi sqrt(3)) makes the integral 1.
                 kernel = 2 / (np.pi * np.sqrt(3)) * (1 + steps**2 / 3) ** -2
-                total[rows, column] = np.log(kernel.mean(axis=1) / width)
+                density = np.maximum(kernel.mean(axis=1), np.finfo(float).tiny)  # 0 from 1e77 widths on
+                total[rows, column] = np.log(density / width)
             total[np.isnan(points.cells[:, dimension]), column] = 0
         return total
 

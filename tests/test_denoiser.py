@@ -136,11 +136,13 @@ def test_the_estimate_of_clean_rows_is_small(untrained, normal):
     assert (denoiser.sigma_ < 0.15).all()
 
 
-def test_a_column_that_never_changed_loses_its_noise():
+@pytest.mark.parametrize("value", [7.0, 1e-4])
+def test_a_column_that_never_changed_loses_its_noise(value):
     rng = np.random.default_rng(0)
-    X = np.column_stack([np.full(100, 7.0), rng.normal(size=(100, 2))])
+    X = np.column_stack([np.full(100, value), rng.normal(size=(100, 2))])
     cleaned = make(sigma=1.0).fit(X).transform(X + rng.normal(size=X.shape))
-    assert_allclose(cleaned[:, 0], 7, atol=0.01)
+    assert_allclose(cleaned[:, 0], value, atol=0.01)
+    assert np.isfinite(cleaned).all()
 
 
 # What is learnt

@@ -898,6 +898,16 @@ def test_an_expected_number_is_the_mean_over_atoms_and_bins():
     assert_allclose(found, [x.mean(), np.median(x), np.quantile(x, ndtr(1)) / 2], rtol=0.01)
 
 
+def test_an_expected_number_may_lie_in_a_gap():
+    rng = np.random.default_rng(0)
+    x = np.append(rng.normal(-5, 0.5, 500), rng.normal(5, 0.5, 500))
+    (column,) = TableEncoder().fit(x[:, None]).columns_
+    density = tuple(np.full((1, 1), value) for value in (1.0, 0.1, 0.5))
+    scores = rng.normal(0.1, 0.5, size=100_000)
+    drawn = column.decode(np.zeros(len(scores), int), ndtr(scores))[0]
+    assert_allclose(column.estimate(np.ones((1, 1)), {0: density}), drawn.mean(), atol=0.3)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "uint64", "datetime64[ns]"])
 def test_an_expected_integer_of_many_digits_keeps_them(dtype):
     x = (2**62 + 1000 * np.arange(300)).astype(dtype)

@@ -300,6 +300,23 @@ def test_the_density_of_a_column_integrates_to_one():
     assert_allclose(found.sum() * 0.005 / X[densities.kept].std(), 1, atol=0.01)
 
 
+def test_holes_leave_the_density_of_a_column_alone():
+    X = np.random.default_rng(0).normal(size=(1000, 1))
+    holed = X.copy()
+    holed[::2] = np.nan
+    found = []
+    for table in (X, holed):
+        encoder = TableEncoder().fit(table)
+        densities = RowDensities(as_points(encoder, table), [0.5], 0, np.random.RandomState(0))
+        found.append(densities.number_log_densities(as_points(encoder, np.array([[0.0], [2.0]])))[:, 0])
+    assert_allclose(*found, atol=0.2)
+
+
+def test_a_number_whose_square_is_infinite_is_odd(knowing):
+    odd = pairs(1, 1).assign(x=1e200)
+    assert knowing.predict(odd) == [-1]
+
+
 def test_no_row_is_left_out_of_few():
     X = np.arange(4.0)[:, None] ** 3
     densities = RowDensities(as_points(TableEncoder().fit(X), X), [1.5, 0.2], 0.2, np.random.RandomState(0))
