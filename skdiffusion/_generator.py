@@ -3,7 +3,8 @@
 import time
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
@@ -506,6 +507,19 @@ class DiffusionGenerator(BaseEstimator):
 def automatic_n_waves(n_rows):
     """Return how many waves of a number the network sees: fine detail of few rows is only chance."""
     return 1 if n_rows < 2000 else 3
+
+
+def copy_of(generator, default):
+    """Return an unfitted copy of an adapter's `generator`, the frozen one itself, or the default for None."""
+    if generator is None:
+        return default
+    inner = generator.estimator if isinstance(generator, FrozenEstimator) else generator
+    if not isinstance(inner, DiffusionGenerator):
+        raise TypeError(
+            "generator must be None, a DiffusionGenerator, or a FrozenEstimator of a fitted one, got "
+            f"{generator!r}."
+        )
+    return clone(generator)
 
 
 class _Joined:

@@ -3,14 +3,14 @@
 import narwhals.stable.v2 as nw
 import numpy as np
 from scipy.stats import mode
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._cells import Column
 from ._checks import check_integer, check_option
-from ._generator import DiffusionGenerator
+from ._generator import DiffusionGenerator, copy_of
 from ._rebuilt import rebuilt, recoded, template_for
 from ._table import as_narwhals, as_table, assemble, is_frame
 
@@ -42,7 +42,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
     add_indicator : bool, default=False
         Whether to append a column for each one with missing cells in `fit`, which tells where they were.
     keep_empty_features : bool, default=False
-        Whether to keep columns that had missing cells only in training: numbers become 0, dates the first of
+        Whether to keep columns of which training had no known cell: numbers become 0, dates the first of
         1970, and other columns stay missing. They are left out otherwise.
     random_state : int, RandomState instance or None, default=None
         Source of the generator's fit, if that has no `random_state` of its own, and of draws. Pass an int for
@@ -136,7 +136,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         table = _with_holes(as_table(X), self.missing_values)
-        generator = DiffusionGenerator() if self.generator is None else clone(self.generator)
+        generator = copy_of(self.generator, DiffusionGenerator())
         if "random_state" in (names := generator.get_params(deep=False)) and names["random_state"] is None:
             generator.set_params(random_state=check_random_state(self.random_state).randint(2**31))
         generator.fit(table, None)  # FrozenEstimator wants a y
@@ -166,8 +166,9 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_filled : DataFrame or ndarray of shape (n_samples, n_features_out)
-            The same table without missing cells. A DataFrame where `set_output` asks for one, or where X is
-            one with columns that are not numbers; it has the dtypes of X.
+            The same table without missing cells, but see `keep_empty_features`. A DataFrame where
+            `set_output` asks for one, or where X is one with columns that are not numbers; it has the dtypes
+            of X.
 
         Raises
         ------

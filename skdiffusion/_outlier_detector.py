@@ -1,13 +1,13 @@
 """Rows that do not fit the others, told by how likely a generator and their neighbourhood make them."""
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._checks import check_integer, check_option, check_real
 from ._encoder import TableEncoder
-from ._generator import DiffusionGenerator
+from ._generator import DiffusionGenerator, copy_of
 from ._row_densities import RowDensities, as_points
 from ._table import as_narwhals, as_table, is_frame
 
@@ -131,7 +131,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
                 f"X has n_samples = {len(table)}, and nothing to compare it with: give two rows or more."
             )
         rng = check_random_state(self.random_state)
-        generator = _small_generator() if self.generator is None else clone(self.generator)
+        generator = copy_of(self.generator, _small_generator())
         if "random_state" in (names := generator.get_params(deep=False)) and names["random_state"] is None:
             generator.set_params(random_state=rng.randint(2**31))
         encoder = TableEncoder(

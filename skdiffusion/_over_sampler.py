@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import narwhals.stable.v2 as nw
 import numpy as np
-from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
@@ -13,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from ._cells import is_missing
 from ._checks import check_real
-from ._generator import DiffusionGenerator
+from ._generator import DiffusionGenerator, copy_of
 from ._table import as_narwhals, as_table, is_frame, with_holes
 
 try:
@@ -186,7 +185,7 @@ class DiffusionOverSampler(BaseOverSampler):
     def _fit_resample(self, table, target, *, groups):
         """Draw the new rows; return them, and the rows that they began as."""
         rng = check_random_state(self.random_state)
-        generator = _default_generator() if self.generator is None else clone(self.generator)
+        generator = copy_of(self.generator, _default_generator())
         if isinstance(generator, FrozenEstimator):
             _check_frozen(generator, table)
         elif generator.random_state is None:

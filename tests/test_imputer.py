@@ -434,3 +434,9 @@ def test_other_columns_are_refused(fitted, people):
 def test_a_number_of_imputations_is_at_least_one(fitted, people):
     with pytest.raises(ValueError, match="n_imputations must be an integer >= 1, got 0"):
         fitted.sample(people, n_imputations=0)
+
+
+def test_another_estimator_is_no_generator(people):
+    for wrong in (LinearRegression(), FrozenEstimator(LinearRegression()), "masked"):
+        with pytest.raises(TypeError, match="generator must be None, a DiffusionGenerator, or a Frozen"):
+            make(wrong).fit(people)
