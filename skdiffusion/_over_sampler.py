@@ -175,15 +175,14 @@ class DiffusionOverSampler(BaseOverSampler):
         else:
             _check_classes(target, strategy)
             target = groups = check_target_type(target)
-        n_new = check_sampling_strategy(strategy, groups, self._sampling_type)
-        if groups is target:
-            _check_sizes(groups, n_new)
-        self.sampling_strategy_ = n_new
+        self.sampling_strategy_ = check_sampling_strategy(strategy, groups, self._sampling_type)
         validate_data(self, table, skip_check_array=True)
         return table, target, groups
 
     def _fit_resample(self, table, target, *, groups):
         """Draw the new rows; return them, and the rows that they began as."""
+        if groups is target:
+            _check_sizes(groups, self.sampling_strategy_)
         rng = check_random_state(self.random_state)
         generator = copy_of(self.generator, _default_generator())
         if isinstance(generator, FrozenEstimator):
