@@ -166,6 +166,10 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
         weight = weight / weight.max()  # whose sum may be infinite
         encoder = TableEncoder(n_bins=1, categorical_features=self.categorical_features).fit(table, weight)
+        if (encoder.n_codes_ == encoder.has_missing_).all():
+            raise ValueError(
+                "X has no known cell: there is nothing to learn from; fit with rows that have some."
+            )
         _checked_levels(self.sigma, int(encoder.numeric_.sum()))
         weight = weight[present]
         learnt = {"encoder_": encoder}

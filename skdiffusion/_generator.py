@@ -509,17 +509,24 @@ def automatic_n_waves(n_rows):
     return 1 if n_rows < 2000 else 3
 
 
-def copy_of(generator, default):
-    """Return an unfitted copy of an adapter's `generator`, the frozen one itself, or the default for None."""
-    if generator is None:
-        return default
-    inner = generator.estimator if isinstance(generator, FrozenEstimator) else generator
-    if not isinstance(inner, DiffusionGenerator):
+def copy_of(generator, default, rng):
+    """Return a copy of an adapter's `generator`, the default for None, or the frozen one itself.
+
+    Unless it is frozen or has a `random_state` of its own, `rng`, a RandomState, gives it one.
+    """
+    generator = default if generator is None else generator
+    is_frozen = isinstance(generator, FrozenEstimator)
+    if not isinstance(generator.estimator if is_frozen else generator, DiffusionGenerator):
         raise TypeError(
             "generator must be None, a DiffusionGenerator, or a FrozenEstimator of a fitted one, got "
             f"{generator!r}."
         )
-    return clone(generator)
+    if is_frozen:
+        return generator
+    generator = clone(generator)
+    if generator.random_state is None:
+        generator.set_params(random_state=rng.randint(2**31))
+    return generator
 
 
 class _Joined:

@@ -136,9 +136,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         """
         self._check_parameters()
         table = _with_holes(as_table(X), self.missing_values)
-        generator = copy_of(self.generator, DiffusionGenerator())
-        if "random_state" in (names := generator.get_params(deep=False)) and names["random_state"] is None:
-            generator.set_params(random_state=check_random_state(self.random_state).randint(2**31))
+        generator = copy_of(self.generator, DiffusionGenerator(), check_random_state(self.random_state))
         generator.fit(table, None)  # FrozenEstimator wants a y
         encoder = generator.encoder_
         if isinstance(generator, FrozenEstimator):
@@ -177,7 +175,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_draws = 1 if self.sample_posterior else self.n_draws
-        if n_draws is None and self.generator_.process == "gaussian":
+        if n_draws is None and self.generator_._form == "gaussian":
             n_draws = _N_DRAWS
         return self._filled(X, n_draws, check_random_state(self.random_state))
 

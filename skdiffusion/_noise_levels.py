@@ -4,8 +4,11 @@ import numpy as np
 
 _MAX_ROWS = 10_000
 
+# Steps of expectation and maximisation.
+_N_ITERATIONS = 50
 
-def estimated_sigma(factors, varies, values, n_iterations=50):
+
+def estimated_sigma(factors, varies, values):
     """Return the noise level of each column, by its likelihood under a factor model of the clean rows.
 
     What a column varies more than in training is known to about ``sqrt(2 / n)`` of its variance in n rows,
@@ -20,8 +23,6 @@ def estimated_sigma(factors, varies, values, n_iterations=50):
         Which columns are not constant in clean rows. A constant one tells its own level, and not of others.
     values : ndarray of shape (n_samples, n_columns)
         Noisy rows, NaN for missing cells; 10,000 of them are looked at.
-    n_iterations : int, default=50
-        Steps of expectation and maximisation.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def estimated_sigma(factors, varies, values, n_iterations=50):
     patterns, pattern_of = np.unique(known, axis=0, return_inverse=True)
     pattern_of = pattern_of.ravel()  # NumPy 2.0 gives it another shape
     total = noise + 0.1
-    for _ in range(n_iterations):
+    for _ in range(_N_ITERATIONS):
         precision = np.einsum("pd,di,dj->pij", patterns / total, loadings, loadings, optimize=True)
         covariances = np.linalg.inv(precision + np.eye(loadings.shape[1]))
         variances = np.einsum("di,pij,dj->pd", loadings, covariances, loadings, optimize=True)

@@ -131,9 +131,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
                 f"X has n_samples = {len(table)}, and nothing to compare it with: give two rows or more."
             )
         rng = check_random_state(self.random_state)
-        generator = copy_of(self.generator, _small_generator())
-        if "random_state" in (names := generator.get_params(deep=False)) and names["random_state"] is None:
-            generator.set_params(random_state=rng.randint(2**31))
+        generator = copy_of(self.generator, _small_generator(), rng)
         encoder = TableEncoder(
             categorical_features=generator.categorical_features,
             max_categories=generator.max_categories,

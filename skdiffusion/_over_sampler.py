@@ -184,11 +184,9 @@ class DiffusionOverSampler(BaseOverSampler):
         if groups is target:
             _check_sizes(groups, self.sampling_strategy_)
         rng = check_random_state(self.random_state)
-        generator = copy_of(self.generator, _default_generator())
+        generator = copy_of(self.generator, _default_generator(), rng)
         if isinstance(generator, FrozenEstimator):
             _check_frozen(generator, table)
-        elif generator.random_state is None:
-            generator.set_params(random_state=rng.randint(2**31))
         generator.fit(table, target, sample_weight=compute_sample_weight("balanced", groups))
         # Of classes more rows than asked for, since some are left out again.
         n_candidates = _N_CANDIDATES if groups is target else 1

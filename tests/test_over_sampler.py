@@ -257,7 +257,9 @@ def test_nested_parameters_are_tuned(people, jobs):
         "diffusionoversampler__hidden_fraction": [0.5],
     }
     search = GridSearchCV(model, grid, cv=2, error_score="raise").fit(X, jobs == "a")
-    assert search.best_params_.keys() == grid.keys()
+    sampler = search.best_estimator_[0]
+    assert sampler.generator_.l2 == search.best_params_["diffusionoversampler__generator__l2"]
+    assert sampler.hidden_fraction == 0.5
 
 
 def test_it_can_be_cloned_and_pickled(people, jobs):
