@@ -18,7 +18,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    parametrize_with_checks,
+)
 
 from skdiffusion import DenoisingRegressor, _training
 
@@ -29,16 +32,18 @@ CLIPPED = {"preconditioning": "linear"}
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": (
         "Weights are relative, scaling them changes nothing: so they cannot tell the cross-validation that "
-        "chooses the linear filter's penalty how many rows there are. Without the filter, and with all rows "
-        "in one batch, predictions agree to float32's precision: see test_a_row_of_weight_2_is_two_rows. "
-        "With more rows than a batch, repeated ones fall into other batches; scikit-learn expects the same "
-        "failure of its SGDRegressor, SGDClassifier, Perceptron and MiniBatchKMeans."
+        "chooses the linear filter's penalty how many rows there are. Without the filter the check passes: "
+        "see test_without_the_filter_weights_are_repeated_rows."
     ),
 }
 
 
 # From scikit-learn 1.8 on, a check that passes though it is expected to fail can be made an error.
 STRICT = {"xfail_strict": True} if "xfail_strict" in signature(parametrize_with_checks).parameters else {}
+
+
+def test_without_the_filter_weights_are_repeated_rows():
+    check_sample_weight_equivalence_on_dense_data("DenoisingRegressor", DenoisingRegressor(**PLAIN))
 
 
 @parametrize_with_checks([DenoisingRegressor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, **STRICT)
