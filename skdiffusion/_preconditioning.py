@@ -28,7 +28,8 @@ class LinearPreconditioner(NamedTuple):
     @classmethod
     def fit(cls, X, y, weight):
         """Estimate the constants from weighted rows, `y` of shape (n_samples, n_outputs)."""
-        linear = cls(*_linear_filter(X, y, weight), scale=np.ones(y.shape[1]))
+        n_rows, weight = _number_of_rows(weight), weight / weight.max()
+        linear = cls(*_linear_filter(X, y, weight, n_rows), scale=np.ones(y.shape[1]))
         left_over, variance = (
             _weighted_mean(weight, squares.astype(np.float64) ** 2)
             for squares in (linear.residuals(linear.inputs(X), y), y - linear.intercept)
@@ -51,12 +52,6 @@ class LinearPreconditioner(NamedTuple):
             residuals[rows] = (y[rows] - self._linear(z[rows])) / self.scale
         return residuals
 
-    def rows(self, table):
-        """Return inputs, targets and weights as the network sees them, from ``(X, y, weight)``."""
-        X, y, weight = table
-        z = self.inputs(X)
-        return z, self.residuals(z, y), weight
-
     def outputs(self, z, residuals):
         """Return ``D(x)``, as float64, for the network's inputs `z` and outputs `residuals`."""
         y = np.empty(residuals.shape)
@@ -68,7 +63,7 @@ class LinearPreconditioner(NamedTuple):
         return z @ self.coef + self.intercept
 
 
-def _linear_filter(X, y, weight):
+def _linear_filter(X, y, weight, n_rows):
     """Return mean and std of the features, and the ridge regression of `y` on the standardised features.
 
     With an output for each feature, as in denoising, the penalty may shrink towards each column's regression
@@ -88,38 +83,49 @@ def _linear_filter(X, y, weight):
     std = np.where(std > 0, std, 1.0)
     correlation, cross = covariance / np.outer(std, std), cross / std[:, None]
     eigenvalues, vectors = np.linalg.eigh(correlation)
-    # How many rows of equal weight know as much (Kish 1965).
-    n_rows = weight.sum(dtype=np.float64) ** 2 / np.square(weight, dtype=np.float64).sum()
 
-    def ridge_towards(start, freedom):
+    def ridge_towards(start, spent):
         beyond = variance + (start * (correlation @ start - 2 * cross)).sum(axis=0)
         projection = vectors.T @ (cross - correlation @ start)
-        coef, error = _ridge(np.maximum(eigenvalues, 0), projection, beyond, variance, freedom)
+        coef, error = _ridge(np.maximum(eigenvalues, 0), projection, beyond, variance, spent, n_rows)
         return start + vectors @ coef, error
 
     own = np.zeros_like(cross)
-    coef, error = ridge_towards(own, n_rows - 1)
+    coef, error = ridge_towards(own, 1)
     if cross.shape[0] == cross.shape[1]:
         # Two rows lie on a line, which says nothing of the next: count on it as the rows grow more.
         np.fill_diagonal(own, np.diag(cross) * max(0, 1 - 2 / n_rows))
-        towards_own, error_own = ridge_towards(own, n_rows - 2)
+        towards_own, error_own = ridge_towards(own, 2)
         coef = np.where(error_own < error, towards_own, coef)
     return mean, std, coef, intercept
 
 
-def _ridge(eigenvalues, projection, beyond_start, variance, freedom):
+def _number_of_rows(weight):
+    """Return how many rows the weights stand for: their sum, as counts, and at least Kish's number.
+
+    Kish (1965): how many rows of equal weight know as much. It does not see the scale of the weights, so that
+    equal weights below one do not take rows away.
+    """
+    largest = weight.max()
+    relative = weight.astype(np.float64) / largest
+    total = relative.sum()
+    return max(float(total) * float(largest), total**2 / np.square(relative).sum())
+
+
+def _ridge(eigenvalues, projection, beyond_start, variance, spent, n_rows):
     """Return the ridge regression in the eigenvectors' axes, and the error it promises for each output.
 
     The penalty minimises generalised cross-validation (Golub, Heath & Wahba 1979, equation 1.4), averaged
     over outputs in units of their variance. Degrees of freedom count 1.2-fold, which guards against too small
     a penalty on few rows: the idea of Kim & Gu (2004), who take 1.4; 1.2 loses less where rows are enough.
+    The start has `spent` degrees of freedom already.
     """
     # Axes: penalty, eigenvector or output.
     inverse = 1 / (eigenvalues + _PENALTIES[:, None])
     left_over = beyond_start - (inverse * (2 - eigenvalues * inverse)) @ projection**2
-    free = freedom - 1.2 * (eigenvalues * inverse).sum(axis=1, keepdims=True)
+    free = 1 - (spent + 1.2 * (eigenvalues * inverse).sum(axis=1, keepdims=True)) / n_rows
     error = np.full(left_over.shape, np.inf)
-    np.divide(np.maximum(left_over, 0), free**2, out=error, where=free >= 1)
+    np.divide(np.maximum(left_over, 0), free**2, out=error, where=free >= 1 / n_rows)
     best = (error / np.where(variance > 0, variance, 1)).mean(axis=1).argmin()
     return inverse[best][:, None] * projection, error[best]
 

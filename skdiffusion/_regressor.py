@@ -152,6 +152,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     where :math:`L_{data}` is the mean of `loss` over rows, each row weighted by its `sample_weight` over the
     mean weight, :math:`W_l` are the kernels and :math:`\lambda` is `l2`. A row of weight 0 counts as absent.
+    A row of weight 2 counts as two in what preconditioning cross-validates, too: weights are counts of rows
+    there, as in scikit-learn's ridge regression, and large ones let it trust the rows more.
 
     With preconditioning the prediction for a row `x` is
 
@@ -441,7 +443,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return self
 
     def _check_rows(self, X, y, sample_weight, again):
-        """Return validated `X` and `y`, and weights of mean one; rows of weight 0 are left out."""
+        """Return validated `X`, `y` and weights; rows of weight 0 are left out."""
         checks = {"dtype": [np.float64, np.float32]}, {"dtype": None, "ensure_2d": False}
         with locating(X=X, y=y):
             X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
@@ -466,7 +468,7 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
         if not present.all():
             X, y, weight = X[present], y[present], weight[present]
-        return X, y, (weight / weight.mean()).astype(np.float32)
+        return X, y, weight
 
     def _learn(self, X, y, weight, again, partial):
         """Train on checked rows; return the training's result and the attributes to set."""
@@ -489,8 +491,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         if self.early_stopping and not partial:
             table, held_out = _training.hold_out(table, self.validation_fraction, rng)
         learnt |= self._resolve(*table, again)
-        if preconditioner := learnt["preconditioner_"]:
-            table, held_out = preconditioner.rows(table), held_out and preconditioner.rows(held_out)
+        preconditioner = learnt["preconditioner_"]
+        table, held_out = (part and _for_training(*part, preconditioner) for part in (table, held_out))
         epochs = 1 if partial else self.epochs
 
         architecture = {
@@ -632,6 +634,16 @@ def _build_model(loss, optimizer, **sizes):
     # One row of zeros is enough: scikeras only wants to know what kind of targets there will be.
     X, y = (np.zeros((1, sizes[name]), np.float32) for name in ("n_features", "n_outputs"))
     return wrapper.initialize(X, y).model_
+
+
+def _for_training(X, y, weight, preconditioner):
+    """Return inputs, targets and weights as the network sees them; the weights have mean one."""
+    weight = weight / weight.max()
+    weight = (weight / weight.mean()).astype(np.float32)
+    if preconditioner is None:
+        return X, y, weight
+    z = preconditioner.inputs(X)
+    return z, preconditioner.residuals(z, y), weight
 
 
 def _name(loss):

@@ -5,7 +5,6 @@ import pickle
 import random
 import subprocess
 import sys
-from inspect import signature
 
 import joblib
 import keras
@@ -18,10 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
-from sklearn.utils.estimator_checks import (
-    check_sample_weight_equivalence_on_dense_data,
-    parametrize_with_checks,
-)
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdiffusion import DenoisingRegressor, _training
 
@@ -29,24 +25,8 @@ NO_RATE = 1e-30  # leaves float32 weights as they are
 PLAIN = {"preconditioning": None, "output_activation": "linear"}
 CLIPPED = {"preconditioning": "linear"}
 
-EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": (
-        "Weights are relative, scaling them changes nothing: so they cannot tell the cross-validation that "
-        "chooses the linear filter's penalty how many rows there are. Without the filter the check passes: "
-        "see test_without_the_filter_weights_are_repeated_rows."
-    ),
-}
 
-
-# From scikit-learn 1.8 on, a check that passes though it is expected to fail can be made an error.
-STRICT = {"xfail_strict": True} if "xfail_strict" in signature(parametrize_with_checks).parameters else {}
-
-
-def test_without_the_filter_weights_are_repeated_rows():
-    check_sample_weight_equivalence_on_dense_data("DenoisingRegressor", DenoisingRegressor(**PLAIN))
-
-
-@parametrize_with_checks([DenoisingRegressor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, **STRICT)
+@parametrize_with_checks([DenoisingRegressor(), DenoisingRegressor(**PLAIN)])
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -294,12 +274,21 @@ def test_a_row_of_weight_0_is_absent(table, small):
 
 
 @pytest.mark.parametrize("factor", [1e-30, 0.1, 1e30, 1e300])
-def test_scaling_the_weights_changes_nothing(table, small, factor):
+def test_scaling_the_weights_changes_nothing_for_the_network(table, small, factor):
     X, y = table
     weight = np.linspace(0.5, 2, 60)
-    expected = small().fit(X, y, sample_weight=weight).predict(X)
-    prediction = small().fit(X, y, sample_weight=factor * weight).predict(X)
+    expected = small(**PLAIN).fit(X, y, sample_weight=weight).predict(X)
+    prediction = small(**PLAIN).fit(X, y, sample_weight=factor * weight).predict(X)
     assert_allclose(prediction, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_weights_up_to_the_largest_numbers_are_rows_without_end(table, small):
+    X, y = table
+    weight = np.linspace(0.5, 2, 60)
+    models = [small().fit(X, y, sample_weight=factor * weight) for factor in (1e9, 1e30, 5e307)]
+    for model in models[1:]:
+        assert_allclose(model.preconditioner_.coef, models[0].preconditioner_.coef, rtol=1e-6)
+        assert_allclose(model.predict(X), models[0].predict(X), rtol=1e-4, atol=1e-6)
 
 
 def test_equal_weights_are_no_weights(table, small):
@@ -309,10 +298,11 @@ def test_equal_weights_are_no_weights(table, small):
     )
 
 
-def test_a_row_of_weight_2_is_two_rows(table, small):
+@pytest.mark.parametrize("form", [PLAIN, {}], ids=["plain", "preconditioned"])
+def test_a_row_of_weight_2_is_two_rows(table, small, form):
     X, y = (array[:20] for array in table)
     weight = 1 + np.arange(20) % 2
-    parameters = {**PLAIN, "epochs": 5, "learning_rate": 0.01, "learning_rate_schedule": "constant"}
+    parameters = {**form, "epochs": 5, "learning_rate": 0.01, "learning_rate_schedule": "constant"}
     weighted = small(**parameters).fit(X, y, sample_weight=weight)
     repeated = small(**parameters).fit(X.repeat(weight, axis=0), y.repeat(weight, axis=0))
     assert_allclose(weighted.predict(X), repeated.predict(X), rtol=1e-4, atol=1e-6)
