@@ -89,9 +89,7 @@ def main():
     shapes |= {f"{BATCH_SIZE} x {width} x {width}": (BATCH_SIZE, width, width) for width in (256, 1024)}
     rates = {name: [] for name in shapes}
     work = {
-        (name, form): (*table, layers)
-        for name, table in tables().items()
-        for form, layers in LAYERS.items()
+        (name, form): (*table, layers) for name, table in tables().items() for form, layers in LAYERS.items()
     }
     trained = {key: [] for key in work}
     for _ in range(N_REPEATS):

@@ -91,7 +91,7 @@ class TableEncoder(BaseEstimator):
         Container, names and dtypes of the training table.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are strings.
 
     Examples

@@ -58,7 +58,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
         Indices of the columns that had missing cells in `fit`.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are strings.
 
     See Also

@@ -58,7 +58,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
         Indices of the training rows that were kept, and that the generator learnt from.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are strings.
 
     See Also

@@ -65,7 +65,7 @@ class DiffusionOverSampler(BaseOverSampler):
         The fitted generator.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if all of them are strings.
 
     See Also

@@ -1,0 +1,62 @@
+"""How Sphinx builds the documentation: `make docs`."""
+
+import os
+from importlib.metadata import version as installed_version
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+project = "skdiffusion"
+copyright = "2026, the skdiffusion developers"  # noqa: A001
+release = version = installed_version("skdiffusion")
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "examples", "sg_execution_times.rst"]
+templates_path = ["_templates"]
+suppress_warnings = ["config.cache"]  # sphinx-gallery's own objects cannot be pickled
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "remove_config_comments": True,
+    "abort_on_example_error": True,
+    "min_reported_time": 30,
+    "reference_url": {"skdiffusion": None},
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("skdiffusion",),
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skdiffusion {release}"
+html_show_sourcelink = False
+html_static_path = []
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_sidebars = {"index": []}
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+
+def setup(app):
+    """Leave out the methods that scikit-learn makes for metadata routing: its own pages describe them."""
+
+    def skip(app, what, name, obj, skipped, options):
+        return skipped or name == "get_metadata_routing" or (name[:4] == "set_" and name[-8:] == "_request")
+
+    app.connect("autodoc-skip-member", skip)
