@@ -47,7 +47,11 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"skdiffusion {release}"
 html_show_sourcelink = False
 html_static_path = []
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
 html_sidebars = {"index": []}
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

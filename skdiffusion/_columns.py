@@ -17,6 +17,9 @@ _ATOMS_ONLY = ((128, 10), (12, 3), (5, 1))
 _MIN_SHARE, _MIN_CELLS, _TIMES_NEIGHBOURS, _N_NEIGHBOURS = 0.01, 10, 4, 4
 _ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 5000, 20, 8
 _MAX_KNOTS = 10_000
+# A gap between values is a void if it is this share of the column's range, and this many times the median of
+# the gaps beside it, of so many on each side.
+_MIN_VOID, _TIMES_GAPS, _N_GAPS = 0.01, 10, 8
 _MAX_CODES, _MIN_CODES, _ROWS_PER_CODE = 1000, 20, 10
 
 # Where the quantiles of a bin are looked up, and a normal distribution as equally likely points: quantiles
@@ -142,6 +145,8 @@ class NumericColumn:
     The rank of a bin's cell number i of m, in increasing order, is (i + 1/2) / m; equal cells share an
     interval of ranks. Values and ranks are kept as knots, between which both are interpolated. About 10,000
     values at most are knots, evenly spaced in rank: a column with more is decoded to interpolated values.
+    Nothing is interpolated inside a void, a gap that is wide beside those around it, as before a far outlier
+    or a number that stands for something else: ranks there belong to the nearer end.
 
     Attributes
     ----------
@@ -157,6 +162,8 @@ class NumericColumn:
         Values in increasing order, their codes, and their ranks inside the bin (0 and 1 for an atom).
     is_value : ndarray of shape (n_knots,)
         False for a knot that is only the border of two bins.
+    is_void : ndarray of shape (n_knots,)
+        Whether a void begins at a knot.
     """
 
     def fit(self, column, weights, n_bins):
@@ -237,6 +244,7 @@ class NumericColumn:
             share = np.clip(np.nan_to_num((place - start) / (stop - start)), 0, 1)
         share[place - start <= near] = 0
         share[stop - place <= near] = 1
+        share = np.where(self.is_void[left] & (right > left), np.round(share), share)
         values = interpolate(self.values[left], self.values[right], share)
         if self.grid is not None:
             values = self.grid.snap(values)
@@ -286,14 +294,17 @@ class NumericColumn:
         high = (before + counts - 0.5) / n_cells[codes]
         low[~self.is_bin[codes]], high[~self.is_bin[codes]] = 0, 1
         self.tolerances = np.maximum(1e-3 / np.maximum(n_cells, 1), 2.0**-24) if self.n_values else n_cells
+        is_void = _voids(values)
         if len(values) > _MAX_KNOTS:
             keep = np.searchsorted(np.cumsum(counts), np.linspace(1, counts.sum(), _MAX_KNOTS))
             border = np.flatnonzero(np.diff(codes, prepend=-1, append=self.n_values))
-            keep = np.union1d(keep, np.concatenate([border[:-1], border[1:] - 1]))
-            values, codes, low, high = values[keep], codes[keep], low[keep], high[keep]
+            void = np.flatnonzero(is_void)
+            keep = np.unique(np.concatenate([keep, border[:-1], border[1:] - 1, void, void + 1]))
+            values, codes, low, high, is_void = (array[keep] for array in (values, codes, low, high, is_void))
 
-        # Where two bins meet, both reach half-way to the other's nearest value.
-        left = np.flatnonzero((np.diff(codes) > 0) & self.is_bin[codes[:-1]] & self.is_bin[codes[1:]])
+        # Where two bins meet, both reach half-way to the other's nearest value, unless a void is between.
+        meet = (np.diff(codes) > 0) & self.is_bin[codes[:-1]] & self.is_bin[codes[1:]]
+        left = np.flatnonzero(meet & ~is_void[:-1])
         borders = np.concatenate(middle(values[left], values[left + 1]))
         border_codes, ranks = np.concatenate([codes[left], codes[left + 1]]), np.repeat([1.0, 0.0], len(left))
         new = (borders > np.tile(values[left], 2)) & (borders < np.tile(values[left + 1], 2))
@@ -302,6 +313,7 @@ class NumericColumn:
         order = np.lexsort((low, codes))
         self.values = np.append(values, borders[new])[order]
         self.is_value = (np.arange(len(order)) < len(values))[order]
+        self.is_void = np.append(is_void, np.zeros(new.sum(), bool))[order]
         self.codes, self.low, self.high = codes[order].astype(np.int32), low[order], high[order]
         is_bin = self.is_bin[self.codes]
         # In float32, and in the open interval (0, 1).
@@ -309,6 +321,18 @@ class NumericColumn:
             np.where(is_bin, np.clip(ranks, 2.0**-24, 1 - 2.0**-24), 0.5).astype(np.float32)
             for ranks in (self.low, self.high)
         )
+
+
+def _voids(values):
+    """Tell of which values, in increasing order, the gap to the next one is a void."""
+    is_void = np.zeros(len(values), bool)
+    if len(values) < 3:
+        return is_void
+    gaps = difference(values[:-1], values[1:])
+    for place in np.flatnonzero(gaps >= _MIN_VOID * difference(values[:1], values[-1:])):
+        beside = gaps[max(place - _N_GAPS, 0) : place], gaps[place + 1 : place + 1 + _N_GAPS]
+        is_void[place] = gaps[place] >= _TIMES_GAPS * np.median(np.concatenate(beside))
+    return is_void
 
 
 def _normal_quantile(rank):

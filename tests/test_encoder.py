@@ -355,6 +355,22 @@ def test_a_value_as_frequent_as_its_neighbours_is_no_atom():
     assert encoder.is_bin_[0].all()
 
 
+@pytest.mark.parametrize(("n_rows", "n_bins"), [(1000, 1), (1000, 4), (30_000, 1), (30_000, 6)])
+def test_nothing_is_drawn_inside_a_void(n_rows, n_bins):
+    values = rng().uniform(0, 100, n_rows)
+    values[[3, 5, 8, 13, 21]] = [9999, 9999, 9999, 5000, -700]  # too rare for atoms
+    encoder = TableEncoder(n_bins=n_bins).fit(values[:, None])
+    counts = np.round(10 * n_rows * (encoder.rank_high_[0] - encoder.rank_low_[0])).astype(int)
+    codes = np.repeat(np.arange(len(counts)), counts)
+    ranks = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    decoded = encoder.decode(codes[:, None], ranks[:, None], rng())[:, 0]
+    is_far = (decoded < 0) | (decoded > 100)
+    assert set(decoded[is_far]) == {-700, 5000, 9999}
+    # Each as often as in the table, ten times over.
+    counts = [np.sum(decoded == value) for value in (-700, 5000, 9999)]
+    assert_allclose(counts, [10, 10, 30], atol=2)
+
+
 def test_bins_hold_at_least_20_cells_unless_between_atoms():
     values = np.repeat(np.arange(200.0), np.where(np.arange(200) % 20 == 10, 30, 1))
     encoder, encoded = column(values, n_bins=32)
