@@ -6,7 +6,7 @@ from importlib.metadata import version as installed_version
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 project = "skdiffusion"
-copyright = "2026, the skdiffusion developers"  # noqa: A001
+copyright = "2026, the skdiffusion developers"
 release = version = installed_version("skdiffusion")
 
 extensions = [
