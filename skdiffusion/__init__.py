@@ -14,7 +14,7 @@ _EXPORTS = {
     "DiffusionOverSampler": "_over_sampler",
     "DiffusionOutlierDetector": "_outlier_detector",
 }
-_TOOLBOXES = ("datasets", "metrics", "networks", "samplers", "schedules")
+_TOOLBOXES = ("datasets", "metrics", "networks", "plotting", "samplers", "schedules")
 
 # What needs an optional package is not among the names of a star import.
 __all__ = [*(name for name in _EXPORTS if name != "DiffusionOverSampler"), *_TOOLBOXES]

@@ -10,8 +10,8 @@ def comparable(tables, categorical_features):
 
     `tables` maps the names that errors use to tables; the first one sets the order of the columns and their
     kinds. Categories become codes that all tables share, dates and durations count units of the first
-    table, and missing cells become NaN. Returns the names of the columns, the mask of the categorical ones
-    and the matrices.
+    table, and missing cells become NaN. Returns the names of the columns, the mask of the categorical ones,
+    the matrices, and the categories in the order of their codes, by the column's place.
     """
     first, *_ = tables
     tables = {label: _checked_table(X, label) for label, X in tables.items()}
@@ -20,10 +20,11 @@ def comparable(tables, categorical_features):
     numeric = {label: number_mask(X, categorical_features) for label, X in tables.items()}
     categorical = ~numeric[first]
 
-    matrices = {label: np.empty(X.shape) for label, X in tables.items()}
+    matrices, categories = {label: np.empty(X.shape) for label, X in tables.items()}, {}
     for index, name in enumerate(names):
         if categorical[index]:
-            columns = _shared_codes([read_categories(X, index) for X in tables.values()])
+            cells = [read_categories(X, index) for X in tables.values()]
+            columns, categories[index] = _shared_codes(cells)
         else:
             for label, X in tables.items():
                 if not (numeric[label][index] or read_categories(X, index).missing.all()):
@@ -35,7 +36,7 @@ def comparable(tables, categorical_features):
             if np.isinf(column).any():
                 raise ValueError(f"column {name!r} of {label} holds infinite numbers: clip or replace them")
             matrix[:, index] = column
-    return names, categorical, list(matrices.values())
+    return names, categorical, list(matrices.values()), categories
 
 
 def _checked_table(X, label):
@@ -69,7 +70,7 @@ def _floats(column):
 
 
 def _shared_codes(columns):
-    """Return the codes of categorical columns, which share them; unused categories get none."""
+    """Return the codes of categorical columns, which share them, and the categories that are used."""
     codes, shared = [], {}
     for column in columns:
         present = ~column.missing
@@ -78,4 +79,4 @@ def _shared_codes(columns):
         code[used] = [shared.setdefault(column.categories[place], len(shared)) for place in used.tolist()]
         codes.append(np.full(len(column.values), np.nan))
         codes[-1][present] = code[column.values[present]]
-    return codes
+    return codes, list(shared)

@@ -73,6 +73,21 @@ def pair_errors(real, synthetic, categorical):
     return np.array(errors), np.array(trends, dtype=bool)
 
 
+def associations(table, categorical):
+    """Return the correlation of each pair of numeric columns, and Cramer's V of the others, as a matrix."""
+    columns = [_Column(*column) for column in zip(table.T, categorical, strict=True)]
+    found = np.full((len(columns), len(columns)), np.nan)
+    for i, j in combinations(range(len(columns)), 2):
+        if categorical[i] or categorical[j]:
+            n_codes = 1 + columns[j].codes.max()
+            keys, counts = np.unique(columns[i].codes * n_codes + columns[j].codes, return_counts=True)
+            found[i, j] = found[j, i] = _cramers_v(counts / counts.sum(), *np.divmod(keys, n_codes))
+        else:
+            found[i, j] = found[j, i] = _correlation(columns[i], columns[j])
+    np.fill_diagonal(found, [np.nan if column.is_constant else 1 for column in columns])
+    return found
+
+
 class _Column:
     """A column of one table, as cells, and as codes in which a missing cell is one more."""
 

@@ -152,7 +152,7 @@ def evaluate(
     if target is not None and holdout is None:
         raise ValueError("target needs holdout, real rows to test the models on: give it, or no target")
     tables = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
-    names, categorical, (real, synthetic, *others) = comparable(tables, categorical_features)
+    names, categorical, (real, synthetic, *others), _ = comparable(tables, categorical_features)
     holdout = others[0] if others else None
     rng = check_random_state(random_state)
 
@@ -228,7 +228,7 @@ def shape_error(real, synthetic, *, per_column=False, categorical_features="from
     >>> round(shape_error(real, fresh), 3)
     0.05
     """
-    names, categorical, matrices = comparable({"real": real, "synthetic": synthetic}, categorical_features)
+    names, categorical, matrices, _ = comparable({"real": real, "synthetic": synthetic}, categorical_features)
     errors = column_errors(*matrices, categorical)
     return dict(zip(names, errors.tolist(), strict=True)) if per_column else _mean(errors)
 
@@ -280,7 +280,7 @@ def trend_error(real, synthetic, *, pairs="strong", categorical_features="from_d
     0.082
     """
     check_option("pairs", pairs, ("strong", "all"))
-    _, categorical, matrices = comparable({"real": real, "synthetic": synthetic}, categorical_features)
+    _, categorical, matrices, _ = comparable({"real": real, "synthetic": synthetic}, categorical_features)
     errors, strong = pair_errors(*matrices, categorical)
     return _mean(errors[strong] if pairs == "strong" else errors)
 
@@ -348,7 +348,7 @@ def two_sample_score(
     >>> two_sample_score(real, shuffled, random_state=0) < 0.4
     True
     """
-    _, categorical, matrices = comparable({"real": real, "synthetic": synthetic}, categorical_features)
+    _, categorical, matrices, _ = comparable({"real": real, "synthetic": synthetic}, categorical_features)
     scores = two_sample(*matrices, categorical, estimator, check_random_state(random_state))
     return scores if return_auc else scores[0]
 
@@ -415,7 +415,7 @@ def train_synthetic_test_real(
     [0.9, 0.9]
     """
     tables = {"real": real, "synthetic": synthetic, "holdout": holdout}
-    names, categorical, matrices = comparable(tables, categorical_features)
+    names, categorical, matrices, _ = comparable(tables, categorical_features)
     return utility(*matrices, target, names, categorical, estimator, check_random_state(random_state))
 
 
@@ -465,7 +465,7 @@ def precision_recall(real, synthetic, *, categorical_features="from_dtype", rand
     >>> [round(score, 1) for score in precision_recall(real, fresh)]
     [1.0, 0.5]
     """
-    _, categorical, matrices = comparable({"real": real, "synthetic": synthetic}, categorical_features)
+    _, categorical, matrices, _ = comparable({"real": real, "synthetic": synthetic}, categorical_features)
     return _precision_recall(*matrices, categorical, check_random_state(random_state))
 
 
@@ -602,7 +602,7 @@ def exact_copy_share(train, synthetic, *, categorical_features="from_dtype"):
     >>> exact_copy_share(train, fresh), exact_copy_share(train, train)
     (0.0, 1.0)
     """
-    _, _, matrices = comparable({"train": train, "synthetic": synthetic}, categorical_features)
+    _, _, matrices, _ = comparable({"train": train, "synthetic": synthetic}, categorical_features)
     return share_of_copies(*matrices)
 
 
@@ -624,7 +624,7 @@ def _precision_recall(real, synthetic, categorical, rng):
 
 def _with_distance(train, synthetic, holdout, categorical_features):
     tables = {"train": train, "synthetic": synthetic, "holdout": holdout}
-    _, categorical, matrices = comparable(tables, categorical_features)
+    _, categorical, matrices, _ = comparable(tables, categorical_features)
     return Gower(matrices[0], categorical), matrices
 
 

@@ -38,6 +38,7 @@ ALLOWED = {
     "datasets": {"_checks"},
     "metrics": {"_checks", "_comparable", "_metric_columns", "_metric_distances", "_metric_models"},
     "networks": set(),
+    "plotting": {"_checks", "_comparable", "_metric_columns", "_table"},
     "samplers": set(),
     "schedules": {"_checks"},
     "_noiser": {"_checks", "_noised_columns", "_table", "schedules"},

@@ -45,7 +45,7 @@ print(f"{'truth':<22} {0:23.0f} {true.std():20.0f}")
 for name, values in {"median": medians, "imputer's means": means, "one draw": draws[0]}.items():
     error = np.sqrt(np.mean((values - true) ** 2))
     print(f"{name:<22} {error:23.0f} {values.std():20.0f}")
-low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+low, high = np.quantile(draws, [0.05, 0.95], axis=0, method="weibull")  # right on average for few draws, too
 print(f"true incomes inside the middle 90 % of draws: {np.mean((low <= true) & (true <= high)):.1%}")
 
 # %%
