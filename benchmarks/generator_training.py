@@ -18,8 +18,8 @@ from _common import N_REPEATS, print_header, print_table
 
 from skdiffusion import DiffusionGenerator
 
-N_ROWS, BATCH_SIZE = 32_768, 512
-N_EPOCHS = 4
+N_ROWS, BATCH_SIZE = 16_384, 512
+N_EPOCHS = 2
 
 LAYERS = {"default, 3 x 256": (256, 256, 256), "3 x 1024": (1024, 1024, 1024)}
 

@@ -127,7 +127,7 @@ def generate_tumours(picture):
     evaluation = evaluate(real, synthetic, held_out, target=last, categorical_features=[last], random_state=0)
     print(f"\n{evaluation}\n\nIdeal: about what fresh real rows get.")
 
-    _draw_tables(picture, {"real": real, "synthetic": synthetic}, [*data.feature_names, "class"])
+    _draw_tables(picture, real, synthetic, last, data.feature_names)
     print(f"Picture: {picture.resolve()}")
     return evaluation
 
@@ -212,24 +212,18 @@ def _draw_digits(picture, rows, n_digits=10):
     figure.savefig(picture)
 
 
-def _draw_tables(picture, tables, names, shown=(0, 1, 6, 27)):
-    """Save histograms of the shown columns of two tables, and the correlations of all, side by side."""
-    figure = _figure(9, 6.2)
-    above, below = figure.subfigures(2, 1, height_ratios=[2, 3])
-    for axis, column in zip(above.subplots(1, len(shown)), shown, strict=True):
-        edges = np.histogram_bin_edges(np.concatenate([table[:, column] for table in tables.values()]), 24)
-        styles = [{"color": "0.2", "histtype": "step"}, {"color": "tab:orange", "alpha": 0.6}]
-        for (name, table), style in zip(tables.items(), styles, strict=True):
-            axis.hist(table[:, column], edges, label=name, **style)
-        axis.set(xlabel=names[column], yticks=[])
-    above.axes[0].set_ylabel("rows")
-    above.axes[-1].legend(frameon=False)
+def _draw_tables(picture, real, synthetic, last, names, shown=(0, 1, 6, 27)):
+    """Save histograms of the shown columns of two tables, and how all columns depend on each other."""
+    from skdiffusion.plotting import DependenceDisplay, MarginalsDisplay
 
-    axes = below.subplots(1, len(tables))
-    for axis, (name, table) in zip(axes, tables.items(), strict=True):
-        image = axis.imshow(np.corrcoef(table.T), cmap="RdBu_r", vmin=-1, vmax=1)
-        axis.set(title=name, xlabel=f"all {len(names)} columns", xticks=[], yticks=[])
-    below.colorbar(image, ax=axes, label="correlation", ticks=[-1, -0.5, 0, 0.5, 1])
+    figure = _figure(9, 5.4)
+    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.3])
+    options = {"categorical_features": [last]}
+    axes = above.subplots(1, len(shown))
+    MarginalsDisplay.from_predictions(real, synthetic, features=shown, axes=axes, **options)
+    for axis, column in zip(axes, shown, strict=True):
+        axis.set_xlabel(names[column])
+    DependenceDisplay.from_predictions(real, synthetic, axes=below.subplots(1, 3), **options)
     figure.savefig(picture)
 
 

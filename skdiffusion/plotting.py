@@ -123,12 +123,12 @@ class NoisePathDisplay:
         steps = np.arange(len(self.path))
         low, high = self.mean - 2 * self.std, self.mean + 2 * self.std
         self.band_ = self.ax_.fill_between(
-            steps, low, high, color=_ORANGE, alpha=0.3, lw=0, label="mean ± 2 standard deviations, theory"
+            steps, low, high, color=_ORANGE, alpha=0.3, lw=0, label="theory: mean ± 2 std"
         )
         self.lines_ = self.ax_.plot(steps, self.path, color=_BLUE, lw=0.8, alpha=0.6)
         self.lines_[0].set_label("rows")
         self.ax_.set(xlabel="step", ylabel=self.name, xlim=(0, steps[-1]))
-        self.ax_.legend(loc="upper left")
+        self.ax_.legend(loc="upper left", fontsize="small")
         return self
 
 
@@ -390,6 +390,7 @@ class MarginalsDisplay:
                 present, (real, synthetic), styles, ("real", "synthetic"), strict=True
             ):
                 ax.hist(cells, edges, weights=np.full(len(cells), 1 / len(whole)), label=label, **style)
+            ax.locator_params(axis="x", nbins=4)
         title = f"error {100 * error:.1f} %"
         if max(missing):
             title += f", missing {missing[0]:.0%} / {missing[1]:.0%}"
