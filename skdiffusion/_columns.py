@@ -17,9 +17,9 @@ _ATOMS_ONLY = ((128, 10), (12, 3), (5, 1))
 _MIN_SHARE, _MIN_CELLS, _TIMES_NEIGHBOURS, _N_NEIGHBOURS = 0.01, 10, 4, 4
 _ROWS_PER_BIN, _MIN_ROWS_PER_BIN, _MAX_BINS = 5000, 20, 8
 _MAX_KNOTS = 10_000
-# A gap between values is a void if it is this share of the column's range, and this many times the median of
-# the gaps beside it, of so many on each side.
-_MIN_VOID, _TIMES_GAPS, _N_GAPS = 0.01, 10, 8
+# A gap between values is a void if it is this share of the range of the middle nine tenths of values, and
+# this many times the third largest of the gaps beside it, of so many on each side: two more may be voids.
+_MIN_VOID, _TIMES_GAPS, _N_GAPS = 0.01, 20, 8
 _MAX_CODES, _MIN_CODES, _ROWS_PER_CODE = 1000, 20, 10
 
 # Where the quantiles of a bin are looked up, and a normal distribution as equally likely points: quantiles
@@ -145,8 +145,8 @@ class NumericColumn:
     The rank of a bin's cell number i of m, in increasing order, is (i + 1/2) / m; equal cells share an
     interval of ranks. Values and ranks are kept as knots, between which both are interpolated. About 10,000
     values at most are knots, evenly spaced in rank: a column with more is decoded to interpolated values.
-    Nothing is interpolated inside a void, a gap that is wide beside those around it, as before a far outlier
-    or a number that stands for something else: ranks there belong to the nearer end.
+    Nothing is interpolated inside a void, a gap that is far wider than those around it, as before a far
+    outlier or a number that stands for something else: ranks there belong to the nearer end.
 
     Attributes
     ----------
@@ -326,12 +326,14 @@ class NumericColumn:
 def _voids(values):
     """Tell of which values, in increasing order, the gap to the next one is a void."""
     is_void = np.zeros(len(values), bool)
-    if len(values) < 3:
+    if len(values) < 5:
         return is_void
     gaps = difference(values[:-1], values[1:])
-    for place in np.flatnonzero(gaps >= _MIN_VOID * difference(values[:1], values[-1:])):
+    n_tail = len(values) // 20
+    middle_range = difference(values[n_tail : n_tail + 1], values[len(values) - n_tail - 1 :][:1])
+    for place in np.flatnonzero(gaps >= _MIN_VOID * middle_range):
         beside = gaps[max(place - _N_GAPS, 0) : place], gaps[place + 1 : place + 1 + _N_GAPS]
-        is_void[place] = gaps[place] >= _TIMES_GAPS * np.median(np.concatenate(beside))
+        is_void[place] = gaps[place] >= _TIMES_GAPS * np.sort(np.concatenate(beside))[-3]
     return is_void
 
 

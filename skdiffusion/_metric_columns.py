@@ -84,7 +84,9 @@ def associations(table, categorical):
             found[i, j] = found[j, i] = _cramers_v(counts / counts.sum(), *np.divmod(keys, n_codes))
         else:
             found[i, j] = found[j, i] = _correlation(columns[i], columns[j])
-    np.fill_diagonal(found, [np.nan if column.is_constant else 1 for column in columns])
+    for place, column in enumerate(columns):
+        cells = column.codes if categorical[place] else column.cells[column.present]
+        found[place, place] = 1 if len(cells) and cells.min() < cells.max() else np.nan
     return found
 
 

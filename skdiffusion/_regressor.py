@@ -153,7 +153,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     where :math:`L_{data}` is the mean of `loss` over rows, each row weighted by its `sample_weight` over the
     mean weight, :math:`W_l` are the kernels and :math:`\lambda` is `l2`. A row of weight 0 counts as absent.
     A row of weight 2 counts as two in what preconditioning cross-validates, too: weights are counts of rows
-    there, as in scikit-learn's ridge regression, and large ones let it trust the rows more.
+    there, as in scikit-learn's ridge regression, and large ones let it trust the rows more. Small ones, whose
+    sum is below the number of equally weighted rows that know as much (Kish 1965), are relative there, too.
 
     With preconditioning the prediction for a row `x` is
 
@@ -243,7 +244,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             Clean rows, or any other numeric targets.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row in the loss; all alike if None.
+            Weight of each row: in the loss relative to the others, with preconditioning a count of rows, too
+            (see Notes). All are 1 if None.
 
         Returns
         -------
@@ -274,7 +276,8 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             Clean rows, or any other numeric targets.
 
         sample_weight : array-like of shape (n_samples,) or None, default=None
-            Weight of each row in the loss; all alike if None.
+            Weight of each row: in the loss relative to the others, with preconditioning a count of rows, too
+            (see Notes). All are 1 if None.
 
         Returns
         -------

@@ -4,6 +4,8 @@ A display holds what it shows. `from_estimator` and `from_predictions` make one 
 again. They need matplotlib, which comes with ``pip install 'skdiffusion[plot]'``.
 """
 
+from collections import Counter
+
 import numpy as np
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
@@ -23,6 +25,8 @@ _MAX_BARS = 12
 
 class NoisePathDisplay:
     """Rows of one numeric column on their way into noise, and the band that theory gives.
+
+    The band knows nothing of the noiser's `clip`.
 
     Parameters
     ----------
@@ -91,15 +95,16 @@ class NoisePathDisplay:
         check_integer("n_rows", n_rows, low=1)
         table = as_table(X)
         names = list(table.columns) if is_frame(table) else list(range(table.shape[1]))
-        place = names.index(feature) if feature in names else feature
-        if place not in range(len(names)):
-            raise ValueError(f"feature must be the index or the name of a column, got {feature!r}.")
+        (place,) = _places([feature], names)
+        rows = _safe_indexing(X, np.arange(min(n_rows, len(table))))
+        path = estimator.path(rows)[:, :, place]
         if estimator.is_categorical_[place]:
             raise ValueError(f"feature={feature!r} holds categories, which take no path: choose a number.")
         column = read_numbers(table, place, table)
         values = column.values[~column.missing].astype(float)
-        rows = _safe_indexing(X, np.arange(min(n_rows, len(table))))
-        path = np.asarray(estimator.path(rows)[:, :, place], float)
+        if not len(values):
+            raise ValueError(f"feature={feature!r} has no number in X: choose another column.")
+        path = np.asarray(path, float)
         sigmas = estimator._sigmas()[:, place]
         scale = 1 / np.sqrt(1 + sigmas**2) if estimator.schedule_.variance_preserving else np.ones(len(path))
         std = scale * np.sqrt(values.var() + sigmas**2)
@@ -205,6 +210,11 @@ class TrainingDisplay:
         display : TrainingDisplay
             Itself.
         """
+        if not any(self.history.get(name) for name in ("loss", "data_loss", "val_loss")):
+            raise ValueError(
+                f"history must have 'loss', 'data_loss' or 'val_loss', a number for each epoch; it has "
+                f"{sorted(self.history)}: pass the history_ of a fitted estimator."
+            )
         self.ax_, self.figure_ = _axes(ax)
         styles = {
             "loss": ("training, with penalty", _GREY, ":"),
@@ -235,8 +245,9 @@ class TrainingDisplay:
 class MarginalsDisplay:
     """Columns of a real and a synthetic table on top of each other.
 
-    A numeric column is drawn as two histograms with the same edges, a categorical one as pairs of bars. Where
-    a column has missing cells, their shares stand in its title.
+    A numeric column is drawn as two histograms with the same edges, a categorical one as pairs of bars, for
+    the eleven commonest categories and for all others together. Where a column has missing cells, their
+    shares stand in its title. Dates and durations count units of their dtype since its origin.
 
     Parameters
     ----------
@@ -301,10 +312,7 @@ class MarginalsDisplay:
         if features is None:
             places = np.argsort(-np.nan_to_num(errors), kind="stable")[:8].tolist()
         else:
-            places = [names.index(feature) if feature in names else feature for feature in features]
-        for place in places:
-            if place not in range(len(names)):
-                raise ValueError(f"features must be indices or names of columns, got {place!r}.")
+            places = _places(features, names)
         columns = []
         for place in places:
             cells = [matrix[:, place] for matrix in matrices]
@@ -327,13 +335,14 @@ class MarginalsDisplay:
         random_state : int, RandomState instance or None, default=None
             Source of the draws.
         **options : dict
-            As for `from_predictions`.
+            As for `from_predictions`; without `categorical_features` those of the estimator are taken.
 
         Returns
         -------
         display : MarginalsDisplay
             Drawn.
         """
+        options = {"categorical_features": estimator.categorical_features, **options}
         synthetic = estimator.sample(len(as_table(X)), random_state=random_state)
         return cls.from_predictions(X, synthetic, **options)
 
@@ -357,7 +366,7 @@ class MarginalsDisplay:
             axes = figure.subplots(n_down, n_across, squeeze=False).ravel()
             for ax in axes[len(self.columns) :]:
                 ax.remove()
-        self.axes_ = np.ravel(axes)[: len(self.columns)]
+        self.axes_ = _enough(axes, len(self.columns))
         self.figure_ = self.axes_[0].figure
         for ax, column, error in zip(self.axes_, self.columns, self.errors, strict=True):
             self._draw(ax, *column, error)
@@ -369,22 +378,23 @@ class MarginalsDisplay:
     def _draw(ax, name, is_categorical, real, synthetic, error):
         missing = [np.mean([cell is None or cell != cell for cell in cells]) for cells in (real, synthetic)]
         if is_categorical:
-            found, counts = np.unique([str(cell) for cell in real if cell is not None], return_counts=True)
-            new = {str(cell) for cell in synthetic if cell is not None} - set(found)
-            shown = [*found[np.argsort(-counts, kind="stable")], *sorted(new)][:_MAX_BARS]
-            for cells, shift, color, label in (
-                (real, -0.2, _GREY, "real"),
-                (synthetic, 0.2, _ORANGE, "synthetic"),
-            ):
-                cells = np.array([str(cell) for cell in cells])
-                heights = [np.mean(cells == category) for category in shown]
-                ax.bar(np.arange(len(shown)) + shift, heights, 0.4, color=color, label=label)
-            short = [category if len(category) < 12 else category[:10] + "…" for category in shown]
+            counts = [Counter(cell for cell in cells if cell is not None) for cells in (real, synthetic)]
+            ranked = [category for category, _ in counts[0].most_common()]
+            ranked += [category for category, _ in counts[1].most_common() if category not in counts[0]]
+            n_shown = len(ranked) if len(ranked) <= _MAX_BARS else _MAX_BARS - 1
+            short = [text if len(text := str(one)) < 12 else text[:10] + "…" for one in ranked[:n_shown]]
+            short += ["others"] if n_shown < len(ranked) else []
+            styles = ("real", -0.2, _GREY), ("synthetic", 0.2, _ORANGE)
+            for cells, count, (label, shift, color) in zip((real, synthetic), counts, styles, strict=True):
+                heights = [count[category] / len(cells) for category in ranked[:n_shown]]
+                if n_shown < len(ranked):
+                    heights.append(sum(count[category] for category in ranked[n_shown:]) / len(cells))
+                ax.bar(np.arange(len(short)) + shift, heights, 0.4, color=color, label=label)
             tilt = {"rotation": 45, "ha": "right"} if sum(map(len, short)) > 20 else {}
-            ax.set_xticks(range(len(shown)), short, fontsize="small", **tilt)
+            ax.set_xticks(range(len(short)), short, fontsize="small", **tilt)
         else:
             present = [cells[~np.isnan(cells)] for cells in (real, synthetic)]
-            edges = np.histogram_bin_edges(np.concatenate(present), 24)
+            edges = _edges(np.concatenate(present))
             styles = [{"color": _GREY, "histtype": "step", "lw": 1.5}, {"color": _ORANGE, "alpha": 0.6}]
             for cells, whole, style, label in zip(
                 present, (real, synthetic), styles, ("real", "synthetic"), strict=True
@@ -477,13 +487,14 @@ class DependenceDisplay:
         random_state : int, RandomState instance or None, default=None
             Source of the draws.
         **options : dict
-            As for `from_predictions`.
+            As for `from_predictions`; without `categorical_features` those of the estimator are taken.
 
         Returns
         -------
         display : DependenceDisplay
             Drawn.
         """
+        options = {"categorical_features": estimator.categorical_features, **options}
         synthetic = estimator.sample(len(as_table(X)), random_state=random_state)
         return cls.from_predictions(X, synthetic, **options)
 
@@ -502,7 +513,7 @@ class DependenceDisplay:
         """
         if axes is None:
             axes = _figure((10, 3.6)).subplots(1, 3)
-        self.axes_ = np.ravel(axes)
+        self.axes_ = _enough(axes, 3)
         self.figure_ = self.axes_[0].figure
         difference = self.synthetic - self.real
         limit = max(np.nanmax(np.abs(difference), initial=0), 0.05)
@@ -520,6 +531,35 @@ class DependenceDisplay:
         if not is_labelled:
             self.axes_[0].set_xlabel(f"all {len(self.names)} columns")
         return self
+
+
+def _places(features, names):
+    """Return the places of columns that are given by names or indices."""
+    if isinstance(features, str) or not len(features):
+        raise ValueError(f"features must be a list of columns, one at least, got {features!r}.")
+    places = [names.index(feature) if feature in names else feature for feature in features]
+    for place in places:
+        if isinstance(place, str) or place not in range(len(names)):
+            raise ValueError(f"{place!r} is no column: choose indices or names of {names}.")
+    return places
+
+
+def _enough(axes, n_axes):
+    axes = np.ravel(axes)
+    if len(axes) < n_axes:
+        raise ValueError(f"axes must be {n_axes} Axes, got {len(axes)}.")
+    return axes[:n_axes]
+
+
+def _edges(values, n_bins=24):
+    """Return edges of bins of equal width; fewer where there are no more floats between the ends."""
+    if not len(values):
+        return np.array([0.0, 1.0])
+    low, high = values.min(), values.max()
+    if low == high:
+        low, high = low - max(abs(low), 1) / 2, high + max(abs(high), 1) / 2
+    share = np.linspace(0, 1, n_bins + 1)
+    return np.unique(low * (1 - share) + high * share)
 
 
 def _axes(ax):

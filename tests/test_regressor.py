@@ -282,6 +282,14 @@ def test_scaling_the_weights_changes_nothing_for_the_network(table, small, facto
     assert_allclose(prediction, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1e-30, 0.1])
+def test_small_weights_take_no_rows_from_the_linear_filter(table, small, factor):
+    X, y = table
+    weight = np.linspace(0.5, 2, 60)
+    half, less = (small().fit(X, y, sample_weight=share * weight) for share in (0.5, factor))
+    assert_allclose(less.preconditioner_.coef, half.preconditioner_.coef, rtol=1e-6)
+
+
 def test_weights_up_to_the_largest_numbers_are_rows_without_end(table, small):
     X, y = table
     weight = np.linspace(0.5, 2, 60)
