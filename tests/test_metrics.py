@@ -136,7 +136,7 @@ def test_distance_is_that_of_sdmetrics(spoilt):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = calculate_dcr(synthetic, train, {"columns": columns})
-    _, categorical, (train, synthetic) = comparable({"train": train, "synthetic": synthetic}, "from_dtype")
+    _, categorical, (train, synthetic), _ = comparable({"train": train, "synthetic": synthetic}, "from_dtype")
     assert_allclose(Gower(train, categorical).nearest(synthetic, train), expected, atol=1e-6)
 
 
@@ -431,13 +431,13 @@ def test_missing_cells_equal_each_other_and_nothing_else():
     train = pd.DataFrame({"x": [0.0, np.nan, 2.0], "c": ["a", None, "b"]})
     synthetic = pd.DataFrame({"x": [-0.0, np.nan, np.nan, 5.0], "c": ["a", None, "b", "b"]})
     assert exact_copy_share(train, synthetic) == 0.5
-    _, categorical, (A, B) = comparable({"train": train, "synthetic": synthetic}, "from_dtype")
+    _, categorical, (A, B), _ = comparable({"train": train, "synthetic": synthetic}, "from_dtype")
     assert_allclose(Gower(A, categorical).nearest(B, A), [0, 0, 0.5, 0.5])
 
 
 def test_a_constant_column_tells_equal_from_different():
     train = np.c_[np.ones(5), np.arange(5)]
-    _, categorical, (A, B) = comparable(
+    _, categorical, (A, B), _ = comparable(
         {"train": train, "synthetic": np.c_[np.ones(5) + 1e-6, np.arange(5)]}, None
     )
     assert_allclose(Gower(A, categorical).nearest(B, A), 0.5)
