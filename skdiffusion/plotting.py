@@ -342,9 +342,7 @@ class MarginalsDisplay:
         display : MarginalsDisplay
             Drawn.
         """
-        options = {"categorical_features": estimator.categorical_features, **options}
-        synthetic = estimator.sample(len(as_table(X)), random_state=random_state)
-        return cls.from_predictions(X, synthetic, **options)
+        return _beside_drawn_rows(cls, estimator, X, random_state, options)
 
     def plot(self, axes=None):
         """Draw the display.
@@ -494,9 +492,7 @@ class DependenceDisplay:
         display : DependenceDisplay
             Drawn.
         """
-        options = {"categorical_features": estimator.categorical_features, **options}
-        synthetic = estimator.sample(len(as_table(X)), random_state=random_state)
-        return cls.from_predictions(X, synthetic, **options)
+        return _beside_drawn_rows(cls, estimator, X, random_state, options)
 
     def plot(self, axes=None):
         """Draw the display.
@@ -533,8 +529,15 @@ class DependenceDisplay:
         return self
 
 
+def _beside_drawn_rows(display, estimator, X, random_state, options):
+    """Compare a table with as many rows of a generator, whose categories are those of the comparison."""
+    options = {"categorical_features": estimator.categorical_features, **options}
+    synthetic = estimator.sample(len(as_table(X)), random_state=random_state)
+    return display.from_predictions(X, synthetic, **options)
+
+
 def _places(features, names):
-    """Return the places of columns that are given by names or indices."""
+    """Return the places of columns that are given by names or indices, as a list."""
     if isinstance(features, str) or not len(features):
         raise ValueError(f"features must be a list of columns, one at least, got {features!r}.")
     places = [names.index(feature) if feature in names else feature for feature in features]
