@@ -71,7 +71,9 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
     The density of the training rows with normal noise is what a diffusion model of them learns at that noise
     level; for rows in memory it is a mean of normal densities, and needs no network. Averaged over levels
     [1]_, none need be chosen. At each level, and for the generator's likelihood, a row's score is its
-    distance from the median of the rows kept, in units of their interquartile range; their mean counts.
+    distance from the median of the rows kept, in units of their interquartile range; their weighted mean
+    counts. Noise tells little of categories: beside ``n`` noise levels the likelihood has the weight
+    ``(1 + n s) / (1 + n)``, where ``s`` is the share of categorical columns, and the levels share the rest.
 
     The generator's likelihood is one of ranks, which alone would not see that a number lies far out. So the
     density of each number in its column is added to it.
@@ -145,7 +147,10 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
         levels = model.levels(_safe_indexing(table, densities.reference), are_reference=True)
         low, middle, high = np.quantile(levels, [0.25, 0.5, 0.75], axis=0)
         spread = np.maximum(high - low, _MIN_SPREAD)
-        scores = ((model.levels(table) - middle) / spread).mean(axis=1)
+        share = np.mean(~encoder.numeric_)
+        weights = np.full(len(middle), (1 - share) / len(middle))
+        weights[-1] += share
+        scores = ((model.levels(table) - middle) / spread) @ weights
         if self.contamination == "auto":
             low, high = np.quantile(scores, [0.25, 0.75])
             offset = low - _FAR_OUT * (high - low)
@@ -153,7 +158,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
             offset = np.percentile(scores, 100 * self.contamination)
         validate_data(self, table, skip_check_array=True)
         self.generator_, self.offset_, self.kept_samples_ = generator, float(offset), densities.kept
-        self._model, self._middle, self._spread = model, middle, spread
+        self._model, self._middle, self._spread, self._weights = model, middle, spread, weights
         return self
 
     def score_samples(self, X):
@@ -175,7 +180,7 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
             If X has other columns than the training table, or infinite values.
         """
         table = self._checked(X)
-        return ((self._model.levels(table) - self._middle) / self._spread).mean(axis=1)
+        return ((self._model.levels(table) - self._middle) / self._spread) @ self._weights
 
     def decision_function(self, X):
         """Return how usual each row is, less the threshold.

@@ -121,6 +121,16 @@ def test_the_share_that_is_left_out_is_chosen(people, share, n_kept):
     assert len(make(trimmed_share=share).fit(people).kept_samples_) == n_kept
 
 
+def test_categories_alone_are_scored_by_their_likelihood(people):
+    table = people[["education", "region", "employed", "job"]]
+    detector = make().fit(table)
+    likelihoods = detector.generator_.score_samples(table)
+    slope = (likelihoods[1] - likelihoods[0]) / np.diff(detector.score_samples(table[:2]))
+    centred = likelihoods - np.median(likelihoods)
+    scores = detector.score_samples(table)
+    assert_allclose(slope * (scores - np.median(scores)), centred, atol=1e-3)
+
+
 # The threshold
 
 

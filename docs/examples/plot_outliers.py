@@ -50,7 +50,7 @@ print(surprises.loc[list(spoilt)].round(1).to_string(), "\n")
 # ------------
 #
 # The score weighs whole rows at many noise levels, and finds what lies far out. A single contradiction
-# between categories hardly moves it. Surprises of one column can be compared with each other: so look, too,
+# between categories moves it little. Surprises of one column can be compared with each other: so look, too,
 # for rows with a cell that is among the most surprising of its column.
 
 places = surprises.rank(ascending=False)
