@@ -1,8 +1,11 @@
 """Distances between rows of mixed tables: float matrices with codes for categories and NaN where missing."""
 
+from collections import Counter
+
 import numpy as np
 
 _BLOCK = 2**17  # distances held at a time
+_LEVELS = np.linspace(0, 1, 30)  # at which alpha-precision and beta-recall are read
 _FAR = 1e9  # where missing cells lie: farther from all others than any difference counts
 
 
@@ -85,29 +88,41 @@ def share_of_copies(train, table):
     return float(np.mean([key in known for key in _row_keys(table)]))
 
 
+def share_of_twins(table):
+    """Return the share of rows that equal another row of the table in every cell."""
+    counts = Counter(_row_keys(table))
+    return sum(count for count in counts.values() if count > 1) / len(table)
+
+
 def _row_keys(table):
     table = np.where(np.isnan(table), np.nan, table + 0.0)  # one bit pattern for NaN, and one for 0
     return [row.tobytes() for row in table]
 
 
-def alpha_precision_beta_recall(real, synthetic, categorical, *, n_levels=30):
+def alpha_precision_beta_recall(real, synthetic, categorical):
     """Return integrated alpha-precision and beta-recall (Alaa et al., 2022) of tables of equal length."""
+    precision = alpha_precision(real, synthetic, categorical)
     real, synthetic, categorical = _embed(real, synthetic, categorical)
-    levels = np.linspace(0, 1, n_levels)
-
-    to_centre = _distance_to_centre(real, real, categorical)
-    radii = np.quantile(to_centre, levels)
-    precision = _share_up_to(_distance_to_centre(synthetic, real, categorical), radii)
 
     # A real row is covered if a synthetic row is nearer to it than the nearest other real row.
     to_real, _ = nearest(real, real, categorical, squared=True, itself=True)
     to_synthetic, closest = nearest(real, synthetic, categorical, squared=True)
     covered = to_synthetic <= to_real
     to_centre = _distance_to_centre(synthetic, synthetic, categorical)[closest]
-    radii = np.quantile(to_centre, levels)
-    recall = _share_up_to(to_centre[covered], radii) * covered.mean()
+    radii = np.quantile(to_centre, _LEVELS)
+    return precision, _integrated(_share_up_to(to_centre[covered], radii) * covered.mean())
 
-    return tuple(float(1 - np.abs(curve - levels).sum() / levels.sum()) for curve in (precision, recall))
+
+def alpha_precision(real, synthetic, categorical):
+    """Return integrated alpha-precision of two tables."""
+    real, synthetic, categorical = _embed(real, synthetic, categorical)
+    radii = np.quantile(_distance_to_centre(real, real, categorical), _LEVELS)
+    return _integrated(_share_up_to(_distance_to_centre(synthetic, real, categorical), radii))
+
+
+def _integrated(curve):
+    """Return 1 for a curve that equals its levels, less for one that does not."""
+    return float(1 - np.abs(curve - _LEVELS).sum() / _LEVELS.sum())
 
 
 def _share_up_to(values, thresholds):

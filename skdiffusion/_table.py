@@ -221,6 +221,11 @@ def read_numbers(table, index, template):
         ) from error
 
 
+def number_dtype(table, index):
+    """Return the NumPy dtype of a column; dates and durations are read in its units."""
+    return _numpy_dtype(_series(table, index)) if is_frame(table) else table.dtype
+
+
 def read_categories(table, index):
     """Read a categorical column; its categories come in their own order if they have one, else sorted."""
     if not is_frame(table):

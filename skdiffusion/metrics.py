@@ -6,7 +6,7 @@ categorical.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -22,6 +22,10 @@ from ._metric_distances import (
     share_of_copies,
 )
 from ._metric_models import two_sample, utility
+from ._report_page import page, small_table, write
+from ._report_scales import judge
+from ._report_summary import Summary, summarize
+from ._table import as_table, number_dtype
 
 __all__ = [
     "Evaluation",
@@ -44,6 +48,11 @@ _CLOSEST = 0.05
 class Evaluation(Mapping):
     """Metrics of a synthetic table by name, as `evaluate` returns them; printed, they are a table.
 
+    A notebook shows them as a table, too, and `to_html` writes a quality report with pictures. No table is
+    kept, but of each column the shares of rows in some 24 bins or 8 categories, and of the 20 worst pairs
+    those in 8 by 8. These, the names of categories and the ends of the bins come from the real table: whoever
+    may not see it may not see the report, or the pickled evaluation, either.
+
     Parameters
     ----------
     scores : dict
@@ -52,10 +61,12 @@ class Evaluation(Mapping):
         What fresh rows of the real distribution would get, about.
     worst : dict
         What a useless table would get: one without resemblance, or a copy where copies are counted.
+    summary : object, default=None
+        What the report shows of columns and pairs, and by what it judges; `evaluate` makes it.
 
     Attributes
     ----------
-    scores, ideal, worst : dict
+    scores, ideal, worst, summary : dict, dict, dict and object
         As given.
 
     Examples
@@ -69,6 +80,55 @@ class Evaluation(Mapping):
     scores: dict
     ideal: dict
     worst: dict
+    summary: Summary | None = field(default=None, compare=False)
+
+    @property
+    def verdicts(self):
+        """Plain words by name: how good each metric is.
+
+        Returns
+        -------
+        dict
+            "good", "fair" or "poor", or "unclear" where chance could give a useless table the same. Empty
+            without `summary`.
+
+        Notes
+        -----
+        A metric is judged on its way from what fresh real rows get, chance included, to what a useless table
+        gets. Resemblance is good within a tenth of the way and fair within half of it. Nearness to training
+        rows is good if chance explains it and fair within a tenth of the way to a copy, a hundredth for rows
+        that are equal in every cell. The report says which tables stand at the two ends.
+        """
+        scales = self.summary.scales if self.summary else {}
+        return {name: judge(self.scores[name], scale) for name, scale in scales.items()}
+
+    def to_html(self, path):
+        """Write a quality report: one page without scripts that loads nothing, for any browser.
+
+        It has a summary in plain words, the worst columns and pairs with pictures, nearness to training rows,
+        and how to read each figure. The 24 worst columns and 6 worst pairs are drawn, 500 and 20 are listed.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write. What is there is replaced, once the new page is complete.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the folder is not there.
+        ValueError
+            If there is no `summary`.
+        """
+        if self.summary is None:
+            raise ValueError(
+                "this evaluation holds figures alone: call to_html on one that evaluate returned"
+            )
+        write(path, page(self.scores, self.verdicts, self.summary))
+
+    def _repr_html_(self):
+        """Return the metrics as a table for a notebook."""
+        return small_table(self.scores, self.ideal, self.worst, self.verdicts)
 
     def to_dict(self):
         """Return the values by name.
@@ -131,7 +191,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        A mapping from names to values, which prints as a table beside ideal and worst values.
+        A mapping from names to values, which prints as a table beside ideal and worst values and writes a
+        quality report as a page.
 
     Raises
     ------
@@ -152,8 +213,11 @@ def evaluate(
     if target is not None and holdout is None:
         raise ValueError("target needs holdout, real rows to test the models on: give it, or no target")
     tables = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
-    names, categorical, (real, synthetic, *others), _ = comparable(tables, categorical_features)
-    holdout = others[0] if others else None
+    names, categorical, matrices, labels = comparable(tables, categorical_features)
+    template = as_table(tables["real"])
+    dtypes = [number_dtype(template, place) for place in range(len(names))]
+    tables = dict(zip(tables, matrices, strict=True))
+    real, synthetic, holdout = tables["real"], tables["synthetic"], tables.get("holdout")
     rng = check_random_state(random_state)
 
     # Name, value, ideal, worst.
@@ -183,7 +247,9 @@ def evaluate(
     rows.append(("exact_copy_share", share_of_copies(real, synthetic), natural_copies, 1.0))
 
     rows = [row for row in rows if not np.isnan(row[1])]
-    return Evaluation(*({row[0]: float(row[place]) for row in rows} for place in (1, 2, 3)))
+    scores, ideal, worst = ({row[0]: float(row[place]) for row in rows} for place in (1, 2, 3))
+    summary = summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng)
+    return Evaluation(scores, ideal, worst, summary)
 
 
 def shape_error(real, synthetic, *, per_column=False, categorical_features="from_dtype"):
