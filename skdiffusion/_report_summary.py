@@ -281,14 +281,16 @@ def _codes(real, synthetic, is_categorical):
     present = real[~np.isnan(real)]
     if not len(present):
         present = synthetic[~np.isnan(synthetic)]
-    if is_categorical:
+    if not len(present):
+        codes = [np.zeros(len(cells), int) for cells in (real, synthetic)]
+    elif is_categorical:
         values, counts = np.unique(present, return_counts=True)
         commonest = values[np.argsort(-counts, kind="stable")][: _N_PAIR_BINS - 1]
         codes = [(cells[:, None] == commonest) for cells in (real, synthetic)]
         codes = [np.where(each.any(axis=1), each.argmax(axis=1), len(commonest)) for each in codes]
     else:
         way = np.linspace(0, 1, _N_PAIR_BINS + 1)[1:-1]
-        edges = np.unique(np.quantile(present, way, method="nearest")) if len(present) else np.zeros(1)
+        edges = np.unique(np.quantile(present, way, method="nearest"))
         codes = [np.searchsorted(edges, cells) for cells in (real, synthetic)]
     hole = 1 + max(map(max, codes))
     return [
