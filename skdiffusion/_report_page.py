@@ -160,7 +160,7 @@ def _columns(summary):
     left = f" The worst {len(drawn)} are drawn; {n_left} others are in the list below." if n_left else ""
     rows = "".join(
         f"<tr><th>{escape(column.name)}</th><td>{column.kind}</td><td>{_percent(column.error)}</td>"
-        f"<td>{' / '.join(map(_percent, column.missing)) if any(column.missing) else 'none'}</td><td>{chip(column.verdict)}</td></tr>"
+        f"<td>{_missing(column)}</td><td>{chip(column.verdict)}</td></tr>"
         for column in listed
     )
     n_unlisted = len(summary.columns) - len(listed)
@@ -216,6 +216,10 @@ def _reading(scores, summary):
 
 def _legend():
     return '<p class="legend"><span class="real">real</span> <span class="synthetic">synthetic</span></p>'
+
+
+def _missing(column):
+    return " / ".join(map(_percent, column.missing)) if any(column.missing) else "none"
 
 
 def _percent(share):

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -175,10 +175,10 @@ def test_equal_rows_are_no_copies_where_they_are_natural(no_classifier, with_hol
 
 def test_missing_cells_count_in_the_verdict_of_a_column(tables, no_classifier):
     real, fresh, _ = tables
-    filled = fresh.assign(job=fresh["job"].fillna("clerk"), income=fresh["income"].where(fresh["age"] > 45))
-    columns = {column.name: column for column in evaluate(real, filled, random_state=0).summary.columns}
+    holed = fresh.assign(income=fresh["income"].where(fresh.index % 2 == 0))
+    columns = {column.name: column for column in evaluate(real, holed, random_state=0).summary.columns}
+    assert columns["income"].error == shape_error(real, holed, per_column=True)["income"] < 0.1
     assert columns["income"].verdict == "poor"
-    assert columns["job"].verdict in ("fair", "poor")
     assert columns["age"].verdict == "good"
 
 
@@ -258,10 +258,6 @@ def test_names_and_categories_come_out_as_text(hostile, tmp_path):
     assert "http:" not in text
     assert "https:" not in text
     assert "url(" not in text
-    assert set(page.tags) <= set(
-        "html head meta title style body header h1 p nav a main section h2 ul li b bdi table thead tr th tbody "
-        "td small span svg rect circle div figure figcaption path i details summary h3 dl dt dd".split()
-    )
     names = {text.strip() for text in page.texts_of("span")}
     for name in HOSTILE[:3]:
         assert name in names
@@ -359,9 +355,9 @@ def in_browser(pages, widths, folder):
         const page = frame.contentDocument, root = page.documentElement;
         page.querySelectorAll("details").forEach((each) => { each.open = true; });
         const high = [...page.querySelectorAll("section")].map((each) => each.offsetHeight);
-        const far = Math.max(...[...page.querySelectorAll("body *")].map((e) => e.getBoundingClientRect().right));
+        const ends = [...page.querySelectorAll("body *")].map((each) => each.getBoundingClientRect().right);
         const bars = [...page.querySelectorAll(".pair")].map((each) => each.offsetWidth);
-        return {width: root.clientWidth, content: Math.max(root.scrollWidth, far),
+        return {width: root.clientWidth, content: Math.max(root.scrollWidth, ...ends),
           sections: [...page.querySelectorAll("h2")].map((each) => each.textContent),
           heights: high, bar: Math.min(...bars), foreign: page.querySelectorAll("script, img").length};
       });
@@ -372,24 +368,12 @@ def in_browser(pages, widths, folder):
     wrapper.write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><body>{frames}{script}</body>', encoding="utf-8"
     )
-    command = [
-        shutil.which("chromium"),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-    ]
-    command += [
-        f"--user-data-dir={folder / 'profile'}",
-        "--window-size=1600,1000",
-        "--dump-dom",
-        wrapper.as_uri(),
-    ]
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--dump-dom"]
+    options += [f"--user-data-dir={folder / 'profile'}", wrapper.as_uri()]
+    command = [shutil.which("chromium"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     (result,) = re.findall(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL)
-    return json.loads(result.replace("&amp;", "&")), [
-        line for line in done.stderr.splitlines() if "CONSOLE" in line
-    ]
+    return json.loads(unescape(result)), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium to open pages with")
