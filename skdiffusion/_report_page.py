@@ -141,14 +141,16 @@ def _figures(scores, verdicts, summary, words):
         if name not in scores:
             continue
         verdict, scale = verdicts[name], summary.scales[name]
-        said = UNCLEAR if verdict == "unclear" else getattr(text, verdict)
+        said = UNCLEAR
+        if verdict != "unclear":
+            said = scale_bar(scores[name], scale) + getattr(text, verdict)
         sign = "≥" if scale.higher_is_better else "≤"
         rows.append(
             f"<tr><th>{text.title}<small>{name}</small></th><td>{chip(verdict)}</td>"
             f'<td data-label="value"><b>{scores[name]:.4f}</b></td>'
             f'<td data-label="fresh rows">{sign} {scale.fresh:.3f}</td>'
             f'<td data-label="useless table">{scale.useless:.3f}</td>'
-            f'<td class="said">{scale_bar(scores[name], scale)}{said}</td></tr>'
+            f'<td class="said">{said}</td></tr>'
         )
     head = "<th>figure</th><th>verdict</th><th>value</th><th>fresh rows</th><th>useless table</th><th></th>"
     return f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'

@@ -19,7 +19,8 @@ def _no_window():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_code_blocks_of_a_page_run_one_after_another(page):
+def test_code_blocks_of_a_page_run_one_after_another(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # for what they write
     namespace = {}
     for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
         exec(compile(block, page.name, "exec"), namespace)

@@ -49,6 +49,10 @@ plt.show()
 # Figures
 # -------
 #
-# The row "ideal" of each metric is about what fresh real rows get.
+# The column "ideal" is about what fresh real rows get. `verdicts` judges each metric between fresh rows and
+# a useless table, and ``evaluation.to_html("quality_report.html")`` writes a page with pictures of the worst
+# columns and pairs.
 
-print(evaluate(table, generator.sample(2000, random_state=0), holdout, random_state=0))
+evaluation = evaluate(table, generator.sample(2000, random_state=0), holdout, random_state=0)
+print(evaluation)
+print(evaluation.verdicts)
