@@ -49,7 +49,6 @@ class Column:
     """
 
     name: str
-    place: int
     kind: str
     error: float
     verdict: str
@@ -107,7 +106,7 @@ def summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng):
     columns = []
     for place in _worst_first(differences, chance["columns"]):
         cells = real[:, place], synthetic[:, place], labels.get(place), dtypes[place]
-        columns.append(_column(names[place], place, *cells, errors[place], verdicts[place]))
+        columns.append(_column(names[place], *cells, errors[place], verdicts[place]))
 
     verdicts = _verdicts(trends[0], chance["trends"], useless["trends"])
     pairs, places = [], list(combinations(range(len(names)), 2))
@@ -191,13 +190,14 @@ def _mean(errors):
 # Columns
 
 
-def _column(name, place, real, synthetic, labels, dtype, error, verdict):
+def _column(name, real, synthetic, labels, dtype, error, verdict):
     missing = tuple(float(np.isnan(cells).mean()) for cells in (real, synthetic))
-    kind = {"M": "date", "m": "duration"}.get(dtype.kind, "number") if labels is None else "category"
-    bars, bins, ends = _bars_of_categories(real, synthetic, labels) if labels else ([], None, ())
     if labels is None:
+        kind = {"M": "date", "m": "duration"}.get(dtype.kind, "number")
         bars, bins, ends = _bars_and_bins(real, synthetic, dtype)
-    return Column(_text(name), place, kind, float(error), verdict, missing, bars, bins, ends)
+    else:
+        kind, bars, bins, ends = "category", _bars_of_categories(real, synthetic, labels), None, ()
+    return Column(_text(name), kind, float(error), verdict, missing, bars, bins, ends)
 
 
 def _bars_of_categories(real, synthetic, labels):
@@ -207,7 +207,7 @@ def _bars_of_categories(real, synthetic, labels):
     bars = [(_text(labels[code]), *shares[:, code].tolist()) for code in shown.tolist()]
     if n_others := len(order) - len(shown):
         bars.append((f"{n_others} others", *shares[:, order[len(shown) :]].sum(axis=1).tolist()))
-    return bars, None, ()
+    return bars
 
 
 def _bars_and_bins(real, synthetic, dtype):
