@@ -21,6 +21,9 @@ _N_SAMPLING_STEPS = 20
 # Optimizer steps in an epoch, at least: a small table is passed more often.
 _N_EPOCH_STEPS = 16
 
+# Of calibration: its share of the work of training, and the seconds it needs, for it compiles a program.
+_CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
+
 
 class DiffusionGenerator(BaseEstimator):
     """Learn the joint distribution of a table's columns, and draw new rows of it.
@@ -220,9 +223,12 @@ class DiffusionGenerator(BaseEstimator):
         learnt["_n_rows"], learnt["_form"] = len(weight), self.process
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
+        arrays = process.arrays(encoded)
+        max_time = np.inf if self.max_time is None else self.max_time
+        calibrates = self.process == "masked" and max_time * _CALIBRATION_SHARE >= _LEAST_CALIBRATION_TIME
         result = fitted(
             process,
-            process.arrays(encoded),
+            arrays,
             (weight / weight.mean()).astype(np.float32),
             name=type(self).__name__,
             learning_rate=self.learning_rate,
@@ -231,17 +237,25 @@ class DiffusionGenerator(BaseEstimator):
             epochs=self.epochs,
             validation_fraction=self.validation_fraction if self.early_stopping else 0,
             n_epoch_steps=_N_EPOCH_STEPS,
-            deadline=np.inf if self.max_time is None else started + self.max_time,
+            deadline=started + max_time * (1 - _CALIBRATION_SHARE if calibrates else 1),
             random_state=self.random_state,
             verbose=self.verbose,
         )
-        learnt |= {"weights_": result.weights, "history_": result.history}
-        learnt["n_iter_"] = len(result.history["loss"])
+        weights, history, interrupted = result.weights, result.history, result.interrupted
+        if calibrates and not interrupted:
+            # A row in training takes about as long as three draws of a cell.
+            n_rows = int(3 * _CALIBRATION_SHARE * result.n_rows_seen / arrays[0].shape[1])
+            try:
+                with program_of(process, weights) as program:
+                    weights = process.calibrated(program, 0, n_rows, started + max_time)
+            except KeyboardInterrupt:
+                interrupted = True
+        learnt |= {"weights_": weights, "history_": history, "n_iter_": len(history["loss"])}
 
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         vars(self).update(learnt)
-        if result.interrupted:
+        if interrupted:
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
         return self
 

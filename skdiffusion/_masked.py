@@ -1,10 +1,17 @@
 """The masked process: cells are hidden, more and more of them, and revealed again one by one."""
 
+import time
+
 import numpy as np
 from scipy.special import ndtr, ndtri, softmax
 
 from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, filled, padded
 from ._masked_network import MaskedArchitecture, MaskedNetwork, initial_weights
+
+# Of calibration: rounds at most, and rows of each. Steps get smaller as if some had been taken before, and a
+# code's frequency counts as if it had been drawn some times more.
+_MAX_CALIBRATION_ROUNDS, _N_CALIBRATION_ROWS = 12, 4 * N_CHUNK_ROWS
+_GAIN, _N_FIRST_ROUNDS, _N_FEW_DRAWS = 2.0, 4, 10
 
 
 class MaskedProcess:
@@ -127,22 +134,79 @@ class MaskedProcess:
             Ranks inside the bins.
         """
         codes, low, high = self.arrays(encoded)
-        ranks = (low + high) / 2
         log_odds = self._log_odds if holes else self._log_odds_without_holes
+        codes, ranks = self._revealed(program, codes, (low + high) / 2, seed, log_odds, on_rows=on_rows)
+        return codes[:, self._place], ranks[:, np.argsort(self._detail_order)]
+
+    def _revealed(self, program, codes, ranks, seed, log_odds, *, on_rows=None, frequencies=None):
+        """Draw the hidden cells; columns are in the network's order.
+
+        Add to `frequencies`, of shape (n_columns, n_codes), the probabilities with which codes are drawn.
+        """
         for chunk, start in enumerate(range(0, len(codes), N_CHUNK_ROWS)):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             n_rows = rows.stop - start
             state = [filled(codes[rows]), filled(ranks[rows])]
-            rng = np.random.default_rng([seed, chunk])
+            rng = np.random.default_rng([*np.atleast_1d(seed), chunk])
             order = _hidden_first(rng.random(state[0].shape), state[0] < 0)
             for step in range((codes[rows] < 0).sum(axis=1).max()):
                 draws = rng.integers(2**31, size=2).astype(np.int32)
                 columns = np.ascontiguousarray(order[:, step])
-                state = program.network.reveal(*state, columns, log_odds, draws)
+                *state, probabilities = program.network.reveal(*state, columns, log_odds, draws)
+                if frequencies is not None:
+                    np.add.at(frequencies, columns, probabilities)
             codes[rows], ranks[rows] = (np.asarray(array)[:n_rows] for array in state)
             if on_rows:
                 on_rows(rows.stop)
-        return codes[:, self._place], ranks[:, np.argsort(self._detail_order)]
+        return codes, ranks
+
+    def calibrated(self, program, seed, n_rows, deadline=np.inf):
+        """Return the program's weights with biases for which drawn rows have the training frequencies.
+
+        What a network gets slightly wrong adds up over the cells of a row: a code that is drawn too often
+        makes others that go with it more likely. Each round draws rows, and moves the bias of each code by
+        what it lacks of its frequency, less and less from round to round.
+
+        Parameters
+        ----------
+        program : Program
+            Holds the weights and this encoder's tables.
+        seed : int
+            Source of the draws.
+        n_rows : int
+            Rows to draw in all, at most; less than a round's leave the weights as they are.
+        deadline : float, default=inf
+            Value of `time.perf_counter` at which the last round ends.
+
+        Returns
+        -------
+        weights : list of ndarray
+            Those of the program, but for the biases of codes.
+
+        References
+        ----------
+        Robbins & Monro (1951). A Stochastic Approximation Method. Annals of Mathematical Statistics.
+        """
+        widths, bias = padded(np.array(self.architecture.n_codes)), program.network.codes_bias
+        starts, n_columns, n_detailed = np.cumsum(widths) - widths, len(widths), len(self._detail_order)
+        started = time.perf_counter()
+        for n_done in range(min(n_rows // _N_CALIBRATION_ROWS, _MAX_CALIBRATION_ROUNDS)):
+            now = time.perf_counter()
+            if n_done and now + (now - started) / n_done > deadline:
+                break
+            hidden = np.full((_N_CALIBRATION_ROWS, n_columns), -1, np.int32)
+            ranks = np.full((_N_CALIBRATION_ROWS, n_detailed), 0.5, np.float32)
+            # The probabilities of the codes that are drawn vary less than their counts.
+            frequencies = np.zeros(self._log_odds.shape)
+            self._revealed(program, hidden, ranks, [seed, n_done], self._log_odds, frequencies=frequencies)
+            moved = bias.numpy().copy()
+            for start, shares, drawn in zip(starts, self._frequencies, frequencies, strict=True):
+                drawn = drawn[: len(shares)] / len(hidden)
+                # What is seen of a rare code says little.
+                lack = (shares - drawn) / (shares + _N_FEW_DRAWS / len(hidden))
+                moved[start : start + len(shares)] += _GAIN / (n_done + _N_FIRST_ROUNDS) * lack
+            bias.assign(moved)
+        return program.weights()
 
     def distributions(self, program, encoded):
         """Yield the distributions of all cells, given the visible ones alone, for some rows at a time.

@@ -83,7 +83,7 @@ class MaskedNetwork:
 
         weights = initial_weights(architecture, None, np.random.default_rng(0))
         self._weights = {name: keras.Variable(weight, name=name) for name, weight in weights.items()}
-        self.variables = list(self._weights.values())
+        self.variables, self.codes_bias = list(self._weights.values()), self._weights["codes_bias"]
         self.kernels = [variable for variable in self.variables if len(variable.shape) > 1]
         self.optimizer = keras.optimizers.Adam()
         self.optimizer.build(self.variables)
@@ -223,7 +223,10 @@ class MaskedNetwork:
         return (self.tables["is_whole"] * ops.take(part, places, axis=1) for part in seen[1:])
 
     def _reveal(self, codes, ranks, columns, log_odds, seed):
-        """Draw one hidden cell of each row; rows whose `columns` cell is visible stay as they are."""
+        """Draw one hidden cell of each row; rows whose `columns` cell is visible stay as they are.
+
+        Return the codes and ranks then, and the probabilities with which each row's code was drawn.
+        """
         draws = Draws(seed)
         n_rows, n_columns = codes.shape
         seen = self._seen(codes, ranks)
@@ -247,7 +250,7 @@ class MaskedNetwork:
             is_bin = ops.take(ops.reshape(self.tables["is_bin"], (-1,)), columns * n_codes + new_codes)
             new_ranks = ops.where(is_bin[:, None] > 0, new_ranks, 0.5)
             ranks = ops.where(ops.take(is_drawn, self._detailed, axis=1), new_ranks, ranks)
-        return codes, ranks
+        return codes, ranks, ops.exp(logits - ops.logsumexp(logits, axis=1, keepdims=True))
 
     def _distributions(self, codes, ranks, code):
         """Return the logits of all cells, and the mixtures of detailed ones if they had the given code."""

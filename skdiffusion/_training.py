@@ -259,6 +259,7 @@ class TrainingResult:
     weights: list
     optimizer_state: list
     history: dict = field(default_factory=dict)
+    n_rows_seen: int = 0
     interrupted: bool = False
 
 
@@ -395,7 +396,7 @@ def train(
             # One assignment: an interrupt finds either this epoch or the one before.
             history = {name: [*result.history.get(name, []), value] for name, value in logs.items()}
             kept = average.weights if average else weights
-            result = TrainingResult(kept, program.optimizer_state(), history)
+            result = TrainingResult(kept, program.optimizer_state(), history, n_rows_seen)
             if held_out is not None:
                 n_worse += 1
                 if logs["val_loss"] < best_loss:

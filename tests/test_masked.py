@@ -132,7 +132,7 @@ def test_draws_in_an_order_follow_that_orders_probabilities(categories):
         for step, column in enumerate(order):
             columns = np.full(n_rows, categories.places[column], np.int32)
             draws = np.array([1, step], np.int32)
-            codes, ranks = categories.network.reveal(codes, ranks, columns, log_odds, draws)
+            codes, ranks, _ = categories.network.reveal(codes, ranks, columns, log_odds, draws)
         counts = counts_of(np.asarray(codes)[:, categories.places], categories.n_codes)
         assert_frequencies(counts, np.exp(log_probability))
 
@@ -142,6 +142,32 @@ def test_draws_follow_the_mean_probability_over_orders(categories):
     hidden = encoded_of(np.full((n_rows, 3), -1))
     codes, _ = categories.process.sample(categories.program, hidden, 0, holes=True)
     assert_frequencies(counts_of(codes, categories.n_codes), np.exp(categories.log_probability).mean(axis=0))
+
+
+def test_calibrated_draws_have_the_training_frequencies():
+    rng = np.random.default_rng(0)
+    first = rng.choice(3, 2000, p=[0.7, 0.2, 0.1])
+    table = pd.DataFrame({"a": first, "b": np.where(rng.random(2000) < 0.8, first, 0)}).astype("category")
+    model = make_model(table, spread=0.3)
+    hidden = encoded_of(np.full((20_000, 2), -1))
+
+    def farthest():
+        codes, _ = model.process.sample(model.program, hidden, 7, holes=True)
+        drawn = [np.bincount(column, minlength=3) / len(codes) for column in codes.T]
+        return np.abs(np.array(drawn) - model.encoder.frequencies_).max()
+
+    before, far = model.program.weights(), farthest()
+    after = model.process.calibrated(model.program, 0, 12 * 4 * N_CHUNK_ROWS)
+    assert farthest() < 0.02 < far / 3
+    changed = [not np.array_equal(*weights) for weights in zip(before, after, strict=True)]
+    assert changed == [variable is model.network.codes_bias for variable in model.network.variables]
+
+
+def test_few_rows_to_calibrate_by_leave_the_weights_as_they_are(categories):
+    before = categories.program.weights()
+    after = categories.process.calibrated(categories.program, 0, N_CHUNK_ROWS)
+    for weights in zip(before, after, strict=True):
+        assert_array_equal(*weights)
 
 
 def conditional(model, given):
