@@ -3,8 +3,8 @@ Are generated rows copies?
 ==========================
 
 Five tables beside the same 300 people: people drawn with replacement, people with a little noise, rows of a
-generator that learnt far too much, rows of one with the defaults, and fresh people. Which of them give the 300
-away, and which figure tells?
+generator that learnt far too much, rows of one that stopped in time, and fresh people. Which of them give the
+300 away, and which figure tells?
 """
 
 import matplotlib.pyplot as plt
@@ -36,8 +36,9 @@ tables = {
 # Figures
 # -------
 #
-# `copy_ratio` counts the rows that come as close to a training row as only the closest 5 % of fresh ones do: 1 is
-# what fresh rows get, 20 what copies get. A little noise hides copies from `exact_copy_share`, and from nothing else.
+# `copy_ratio` counts the rows that come as close to a training row as only the closest 5 % of fresh ones do:
+# 1 is what fresh rows get, 20 what copies get. A little noise hides copies from `exact_copy_share`, and from
+# nothing else.
 
 print(f"{'':<18}copy ratio   closest to training   exact copies   shape error")
 for name, table in tables.items():
@@ -57,8 +58,8 @@ for name, generator in {"greedy": greedy, "usual": usual}.items():
 # Distances to the closest training row
 # -------------------------------------
 #
-# Rows of the usual generator keep about the distance of fresh people, save for the closest few. 300 training rows
-# are not many: the greedy one is closer throughout. None of this is a proof of privacy.
+# Rows of the usual generator keep about the distance of fresh people, save for the closest few. 300 training
+# rows are not many: the greedy one is closer throughout. None of this is a proof of privacy.
 
 scaler = QuantileTransformer(n_quantiles=300).fit(train)
 neighbors = NearestNeighbors(n_neighbors=1).fit(scaler.transform(train))

@@ -2,9 +2,9 @@
 How sure is an estimate when cells are missing?
 ===============================================
 
-What is the mean income, when a third of the incomes is missing, and most often those of people with a degree? A
-table that is filled once pretends to know them. Several tables of draws show how uncertain they are, and Rubin's
-rules add that to the interval.
+What is the mean income, when a third of the incomes is missing, and most often those of people with a degree?
+A table that is filled once pretends to know them. Several tables of draws show how uncertain they are, and
+Rubin's rules add that to the interval.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,8 @@ print(f"{hidden.mean():.0%} of {len(people)} incomes are hidden")
 # -----------------------------
 #
 # The estimate is the mean income of a table. With `m` tables of draws it is the mean of their estimates. Its
-# variance, by Rubin's rules, is the mean variance within a table, and ``1 + 1 / m`` times that between tables.
+# variance, by Rubin's rules, is the mean variance within a table, and ``1 + 1 / m`` times that between
+# tables.
 
 
 def mean_income(table):
@@ -48,8 +49,9 @@ found = {
 # What came out
 # -------------
 #
-# Who has an income on record earns less than the rest, so that the rows left over mislead. Means fill the gap,
-# but their interval is shorter than that of the whole table, as if more were known. That of the draws is not.
+# Who has an income on record earns less than the rest, so that the rows left over mislead. Means fill the
+# gap, but their interval is shorter than that of the whole table, as if more were known. That of the draws is
+# not.
 
 print(f"{'mean income, thousands':<28} estimate   95 % interval")
 for name, (mean, variance) in found.items():
@@ -59,7 +61,7 @@ missing_share = (1 + 1 / len(tables)) * means.var(ddof=1) / found["20 tables of 
 print(f"share of the variance that comes from the holes: {missing_share:.0%}")
 
 figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
-for place, (name, (mean, variance)) in enumerate(reversed(found.items())):
+for place, (mean, variance) in enumerate(reversed(found.values())):
     axis.errorbar(mean, place, xerr=1.96 * variance**0.5, fmt="o", color="#0072B2", capsize=4)
 axis.plot(means, np.full(len(means), -0.25), "|", color="#D55E00", label="each table of draws")
 axis.axvline(found["all rows, nothing hidden"][0], color="0.7", lw=1, zorder=0)

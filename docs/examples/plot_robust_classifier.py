@@ -3,8 +3,8 @@ Does noise in training make a classifier more robust?
 =====================================================
 
 A classifier learns from clean rows and then meets noisy ones. `DiffusionNoiser` with ``fit_only=True`` stands
-before it in a Pipeline, and adds noise while it is trained, but not while it predicts. What does that change, for
-three classifiers of digits?
+before it in a Pipeline, and adds noise while it is trained, but not while it predicts. What does that change,
+for three classifiers of digits?
 """
 
 import matplotlib.pyplot as plt
@@ -47,9 +47,9 @@ for name, classifier in classifiers.items():
 # What came out
 # -------------
 #
-# Linear discriminants weigh pixels that hardly vary by large factors, and noise of 0.1 misleads them; with noise
-# in training they hold. A random forest gains some points. Nearest neighbours gain nothing. And all lose on clean
-# rows when they were trained at noise of 0.3.
+# Linear discriminants weigh pixels that hardly vary by large factors, and noise of 0.1 misleads them; with
+# noise in training they hold. A random forest gains some points. Nearest neighbours gain nothing. And all
+# lose on clean rows when they were trained at noise of 0.3.
 
 print(f"{'accuracy at test noise of':<38}", "".join(f"{level:7g}" for level in levels))
 for (name, noise), values in accuracy.items():

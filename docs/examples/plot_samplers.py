@@ -2,8 +2,8 @@
 How many steps does a sampler need?
 ===================================
 
-A sampler goes from noise to rows, and asks the denoiser once or twice in each move. Here the denoiser is known
-exactly, so that nothing is trained, and what is wrong at the end is the sampler's fault alone.
+A sampler goes from noise to rows, and asks the denoiser once or twice in each move. Here the denoiser is
+known exactly, so that nothing is trained, and what is wrong at the end is the sampler's fault alone.
 """
 
 import matplotlib.pyplot as plt
@@ -50,8 +50,8 @@ for name in names:
 # What one sees
 # -------------
 #
-# `multistep` is the most accurate here at any number of calls. `heun` overshoots when its moves are large, and is
-# better than `euler` from about 20 calls on.
+# `multistep` is the most accurate here at any number of calls. `heun` overshoots when its moves are large,
+# and is better than `euler` from about 20 calls on.
 
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.9), layout="constrained")
 colors = dict(zip(names, ("#D55E00", "#0072B2", "#009E73"), strict=True))

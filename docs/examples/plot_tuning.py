@@ -2,8 +2,9 @@
 How do I tune a denoiser in a Pipeline?
 =======================================
 
-The noiser and the denoiser stand in one Pipeline, and `GridSearchCV` tries values of either. Here it tries the
-penalty on the weights, `l2`, for the default network, which starts from a linear filter, and for a plain one.
+The noiser and the denoiser stand in one Pipeline, and `GridSearchCV` tries values of either. Here it tries
+the penalty on the weights, `l2`, for the default network, which starts from a linear filter, and for a plain
+one.
 """
 
 import matplotlib.pyplot as plt
@@ -24,9 +25,9 @@ noisy_test = DiffusionNoiser(0.1, 25, random_state=1).fit_transform(test)  # 0.1
 # The Pipeline
 # ------------
 #
-# With ``fit_only=False``, the default, noise is made whenever rows pass: a candidate learns from noised rows and
-# is scored on noised rows. The noiser takes a `RandomState` here. Copies of it are drawn on, so that training and
-# held-out rows get noise of their own; an int would give both the same draws.
+# With ``fit_only=False``, the default, noise is made whenever rows pass: a candidate learns from noised rows
+# and is scored on noised rows. The noiser takes a `RandomState` here. Copies of it are drawn on, so that
+# training and held-out rows get noise of their own; an int would give both the same draws.
 
 noiser = DiffusionNoiser(noise_level=0.1, n_steps=25, random_state=np.random.RandomState(0))
 denoiser = DenoisingRegressor(hidden_layer_sizes=(128,), epochs=20, random_state=0)
