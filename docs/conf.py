@@ -3,6 +3,8 @@
 import os
 from importlib.metadata import version as installed_version
 
+import skdiffusion
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 project = "skdiffusion"
@@ -13,6 +15,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
@@ -43,6 +46,11 @@ sphinx_gallery_conf = {
     "doc_module": ("skdiffusion",),
 }
 
+# The plots of the benchmark page, drawn by functions of benchmark_plots.py.
+plot_formats = ["png"]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdiffusion {release}"
 html_show_sourcelink = False
@@ -55,6 +63,14 @@ html_theme_options = {
 html_sidebars = {"index": []}
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+
+# Diagrams of estimators in the gallery link to the reference.
+for name in (*skdiffusion.__all__, "DiffusionOverSampler"):
+    estimator = getattr(skdiffusion, name)
+    if hasattr(estimator, "_get_doc_link"):
+        estimator._doc_link_module = "skdiffusion"
+        estimator._doc_link_template = "../api/{estimator_module}.{estimator_name}.html"
 
 
 def setup(app):

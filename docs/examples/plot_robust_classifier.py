@@ -25,13 +25,13 @@ X_train, X_test, y_train, y_test = train_test_split(X / 16, y, test_size=800, ra
 # Train
 # -----
 #
-# Each row is shown four times, each time with other noise. Where there is no noise these are copies, so that
+# Each row is shown twice, each time with other noise. Where there is no noise these are copies, so that
 # all learn from the same number of rows.
 
-many, labels = np.tile(X_train, (4, 1)), np.tile(y_train, 4)
+many, labels = np.tile(X_train, (2, 1)), np.tile(y_train, 2)
 classifiers = {
     "linear discriminants": LinearDiscriminantAnalysis(),
-    "random forest": RandomForestClassifier(50, random_state=0),
+    "random forest": RandomForestClassifier(30, random_state=0),
     "nearest neighbours": KNeighborsClassifier(5),
 }
 levels, trained = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.1, 0.3)

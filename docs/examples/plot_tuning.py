@@ -43,7 +43,7 @@ pipeline
 
 l2 = np.logspace(-5, -1, 5)
 grid = {"denoise__l2": l2, "denoise__preconditioning": ["linear", None]}
-search = GridSearchCV(pipeline, grid, cv=3, scoring="neg_mean_squared_error").fit(train, train)
+search = GridSearchCV(pipeline, grid, cv=2, scoring="neg_mean_squared_error").fit(train, train)
 best = search.best_estimator_.set_params(noise__fit_only=True)
 default = pipeline.set_params(noise__fit_only=True).fit(train, train)
 print("best:", search.best_params_)
