@@ -54,7 +54,8 @@ plot_html_show_source_link = False
 html_theme = "pydata_sphinx_theme"
 html_title = f"skdiffusion {release}"
 html_show_sourcelink = False
-html_static_path = []
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,

@@ -5,17 +5,21 @@ import runpy
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = ROOT / "docs" / "examples" / "plot_tutorial.py"  # has a test of its own
+PLOTS = ROOT / "docs" / "benchmark_plots.py"
 EXAMPLES = sorted({*TUTORIAL.parent.glob("plot_*.py")} - {TUTORIAL})
 
 
 @pytest.fixture(autouse=True)
 def _no_window():
     mpl.use("Agg")
+    yield
+    plt.close("all")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
@@ -36,6 +40,15 @@ def test_relative_links_of_a_page_lead_somewhere(page):
 def test_example_runs(example, capsys):
     runpy.run_path(str(example))
     assert capsys.readouterr().out
+
+
+def test_each_plot_of_the_benchmark_page_is_drawn_from_the_committed_tables():
+    functions = runpy.run_path(str(PLOTS))
+    names = re.findall(r"plot:: benchmark_plots\.py (\w+)", (ROOT / "docs" / "benchmarks.md").read_text())
+    assert names
+    for name in names:
+        functions[name]()
+        assert [axis for axis in plt.gcf().axes if not axis.has_data()] == [], name
 
 
 def test_tutorial_shows_what_it_says(capsys):

@@ -1,0 +1,140 @@
+"""The built documentation in a browser: skipped where `make docs` has not run, or there is no Chromium."""
+
+import functools
+import re
+import shutil
+import subprocess
+import threading
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urljoin, urlparse
+
+import pytest
+
+SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-extensions --disable-background-networking "
+    "--disable-component-update --disable-sync --no-first-run --virtual-time-budget=20000 --dump-dom"
+)
+# Loads pages one after another in a frame of a phone's width, and writes down how wide they become.
+PHONE = """<body><script>
+const frame = document.createElement("iframe");
+frame.style = "width: 400px; height: 800px";
+const pages = PAGES;
+frame.onload = () => setTimeout(() => {
+  const width = frame.contentDocument.scrollingElement.scrollWidth;
+  document.body.insertAdjacentHTML("beforeend", `<p>${pages.shift()} ${width}</p>`);
+  if (pages.length) frame.src = pages[0]; else frame.remove();
+}, 200);
+frame.src = pages[0];
+document.body.append(frame);
+</script></body>"""
+
+pytestmark = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no built site: run `make docs`")
+
+
+class Page(HTMLParser):
+    """What a page points to, and what in it can be pointed to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.anchors = set(), {"", "top"}
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.anchors |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
+        self.links |= {attributes[name] for name in ("href", "src") if attributes.get(name)}
+
+
+@functools.cache
+def pages():
+    """Return all pages that can be reached from the first one, by path, and the links that lead nowhere."""
+    found, broken, waiting = {}, [], ["index.html"]
+    targets = []
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = Page(SITE / name)
+        for link in found[name].links:
+            target, anchor = urldefrag(urljoin(name, link))
+            if urlparse(link).scheme or link.startswith("//"):
+                continue
+            target = unquote(urlparse(target).path)
+            targets.append((name, link, target, unquote(anchor)))
+            if not (SITE / target).is_file():
+                broken.append(f"{name}: {link}")
+            elif target.endswith(".html"):
+                waiting.append(target)
+    broken += [
+        f"{name}: {link}"
+        for name, link, target, anchor in targets
+        if target in found and anchor not in found[target].anchors
+    ]
+    return found, broken
+
+
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory):
+    """Serve the site, and return a function that gives a page as the browser has it after its scripts."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium to look at the site with")
+    extra = {}
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if self.path not in extra:
+                return super().do_GET()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(extra[self.path].encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    profile = tmp_path_factory.mktemp("chromium")
+
+    def get(path, content=None):
+        if content is not None:
+            extra[path] = content
+        url = f"http://127.0.0.1:{server.server_port}{path}"
+        command = [CHROMIUM, *FLAGS.split(), "--enable-logging=stderr", f"--user-data-dir={profile}", url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        assert re.findall(r".*CONSOLE.*Uncaught.*", done.stderr) == []
+        return done.stdout
+
+    yield get
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_internal_link_leads_to_a_page_and_a_place_on_it():
+    _, broken = pages()
+    assert broken == []
+
+
+def test_search_finds_an_estimator(browse):
+    dom = browse("/search.html?q=DiffusionImputer")
+    assert re.search(r'href="api/skdiffusion\.DiffusionImputer\.html', dom)
+
+
+def test_each_block_of_code_has_a_button_that_copies_it(browse):
+    dom = browse("/generating.html")
+    n_blocks = len(re.findall(r'<div class="highlight-python', dom))
+    assert n_blocks >= 5
+    assert len(re.findall(r'<button class="copybtn', dom)) >= n_blocks
+
+
+def test_no_page_is_wider_than_a_phone(browse):
+    names = sorted(name for name in pages()[0] if not name.startswith(("api/", "gallery/plot_")))
+    names += ["api/skdiffusion.DiffusionGenerator.html", "gallery/plot_tutorial.html"]
+    dom = browse("/phone.html", PHONE.replace("PAGES", str([f"/{name}" for name in names])))
+    widths = dict(re.findall(r"<p>/(\S+) (\d+)</p>", dom))
+    assert widths.keys() == set(names)
+    assert {name: width for name, width in widths.items() if int(width) > 400} == {}
