@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
+RESULTS = Path("../benchmarks/results")  # Sphinx runs this file in its own folder
 
 OURS = {"color": "#D55E00", "zorder": 3}
 OTHERS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "0.45", "black", "0.7")

@@ -42,7 +42,8 @@ def test_example_runs(example, capsys):
     assert capsys.readouterr().out
 
 
-def test_each_plot_of_the_benchmark_page_is_drawn_from_the_committed_tables():
+def test_each_plot_of_the_benchmark_page_is_drawn_from_the_committed_tables(monkeypatch):
+    monkeypatch.chdir(PLOTS.parent)
     functions = runpy.run_path(str(PLOTS))
     names = re.findall(r"plot:: benchmark_plots\.py (\w+)", (ROOT / "docs" / "benchmarks.md").read_text())
     assert names

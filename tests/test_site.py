@@ -64,7 +64,7 @@ def pages():
             if urlparse(link).scheme or link.startswith("//"):
                 continue
             target = unquote(urlparse(target).path)
-            targets.append((name, link, target, unquote(anchor)))
+            targets.append((name, link, target, unquote(anchor.split(":~:")[0])))
             if not (SITE / target).is_file():
                 broken.append(f"{name}: {link}")
             elif target.endswith(".html"):
@@ -117,6 +117,10 @@ def browse(tmp_path_factory):
 def test_every_internal_link_leads_to_a_page_and_a_place_on_it():
     _, broken = pages()
     assert broken == []
+
+
+def test_diagrams_of_estimators_link_to_the_reference():
+    assert "../api/skdiffusion.DenoisingRegressor.html" in pages()[0]["gallery/plot_tuning.html"].links
 
 
 def test_search_finds_an_estimator(browse):
