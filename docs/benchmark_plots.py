@@ -64,8 +64,9 @@ def denoising():
 
 def _draw_errors(file, others, ours, reference):
     found = tables(file)
-    figure, axes = plt.subplots(1, len(found), figsize=(10, 2.9), layout="constrained", sharey=True)
-    for axis, table in zip(axes, found, strict=True):
+    figure = plt.figure(figsize=(7, 5.2), layout="constrained")
+    for place, table in enumerate(found, start=1):
+        axis = figure.add_subplot(2, (len(found) + 1) // 2, place)
         levels = [float(name.split()[-1]) for name in table.columns]
         errors = {name: np.array(cells, float) for name, cells in table.rows.items()}
         axis.axhline(1, color="0.6", lw=1, label=reference)
@@ -77,8 +78,8 @@ def _draw_errors(file, others, ours, reference):
         axis.set_xticks(levels, [f"{level:g}" for level in levels])
         axis.set_yticks([0.5, 0.7, 1, 1.4, 2], ["0.5", "0.7", "1", "1.4", "2"])
         axis.minorticks_off()
-    axes[0].set(ylabel="error, ridge is 1")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    figure.supylabel("error, ridge is 1")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
 
 def generation():
@@ -92,7 +93,7 @@ def generation():
 def published():
     """Draw ours beside published figures."""
     found = [table for table in tables("generation.md") if "hardware, fit" in table.columns]
-    _, axes = plt.subplots(len(found), 3, figsize=(9, 5), layout="constrained", sharey="row")
+    _, axes = plt.subplots(len(found), 3, figsize=(8, 4.6), layout="constrained", sharey="row")
     for row, table in zip(axes, found, strict=True):
         for place, (axis, name) in enumerate(zip(row, table.columns[:3], strict=True)):
             values = table.column(name)
@@ -100,7 +101,7 @@ def published():
             bars = axis.barh(range(len(values))[::-1], values.values(), color=colors, height=0.6)
             axis.bar_label(bars, [cells[place] for cells in table.rows.values()], padding=2)
             axis.set_yticks(range(len(values))[::-1], [method.replace(", here", "") for method in values])
-            axis.set(xlim=(0, 1.25 * max(values.values())), xlabel=name)
+            axis.set(xlim=(0, 1.4 * max(values.values())), xlabel=name)
         row[1].set(title=table.corner)
 
 
@@ -117,7 +118,7 @@ def imputation():
 def outliers():
     """Draw the area under the ROC curve by data set, for both regimes."""
     clean, mixed = (table for table in tables("outliers.md") if table.corner == "data")
-    _, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained", sharey=True)
+    _, axes = plt.subplots(1, 2, figsize=(7.5, 3.8), layout="constrained", sharey=True)
     for axis, table in zip(axes, (clean, mixed), strict=True):
         for place, name in enumerate(reversed(table.columns)):
             values = list(table.column(name).values())
@@ -125,7 +126,7 @@ def outliers():
             axis.plot(values, np.full(len(values), place), "o", ms=4, alpha=0.4, mew=0, **style)
             axis.plot(np.mean(values), place, "|", ms=18, mew=2.5, **style)
         axis.set_yticks(range(len(table.columns)), reversed(table.columns))
-        axis.set(xlabel="AUROC; lines are means of 20 data sets", xlim=(0.2, 1.01))
+        axis.set(xlabel="AUROC; lines are means", xlim=(0.2, 1.01))
     axes[0].set(title="learnt from usual rows")
     axes[1].set(title="learnt from all rows")
 
@@ -133,7 +134,7 @@ def outliers():
 def over_sampling():
     """Draw mean scores of each remedy by classifier."""
     (means,) = [table for table in tables("oversampling.md") if "Mean score" in table.note]
-    _, axes = plt.subplots(1, 3, figsize=(9.5, 3.2), layout="constrained", sharey=True)
+    figure, axes = plt.subplots(1, 3, figsize=(7.5, 3.3), layout="constrained", sharey=True)
     for axis, score in zip(axes, ("average precision", "balanced accuracy", "Brier score"), strict=True):
         for classifier, color in zip(("logistic", "forest", "boosting"), OTHERS[::2], strict=False):
             values = means.column(f"{classifier}, {score}")
@@ -142,14 +143,14 @@ def over_sampling():
         axis.grid(axis="y", color="0.9")
         axis.set(xlabel=score)
     axes[0].get_yticklabels()[list(values).index("DiffusionOverSampler")].set_color(OURS["color"])
-    axes[2].legend()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def _draw_dots(values, names, label):
     """Draw a line of dots for each data set, a colour for each method."""
     ours = [name for name in names if name.startswith("Diffusion")]
     others = [name for name in names if name not in ours]
-    figure, axis = plt.subplots(figsize=(8, 1.6 + 0.36 * len(values)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7, 1.6 + 0.36 * len(values)), layout="constrained")
     places = range(len(values))[::-1]
     for name, color in zip(others, OTHERS, strict=False):
         known = [by_method.get(name, np.nan) for by_method in values.values()]

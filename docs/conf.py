@@ -1,7 +1,9 @@
 """How Sphinx builds the documentation: `make docs`."""
 
 import os
+import shutil
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 import skdiffusion
 
@@ -47,7 +49,7 @@ sphinx_gallery_conf = {
 }
 
 # The plots of the benchmark page, drawn by functions of benchmark_plots.py.
-plot_formats = ["png"]
+plot_formats = [("png", 160)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
 
@@ -75,9 +77,12 @@ for name in (*skdiffusion.__all__, "DiffusionOverSampler"):
 
 
 def setup(app):
-    """Leave out the methods that scikit-learn makes for metadata routing: its own pages describe them."""
-
+    # Leave out the methods that scikit-learn makes for metadata routing: its own pages describe them.
     def skip(app, what, name, obj, skipped, options):
         return skipped or name == "get_metadata_routing" or (name[:4] == "set_" and name[-8:] == "_request")
 
     app.connect("autodoc-skip-member", skip)
+
+    # Draw the benchmarks anew in each build: Sphinx does not know on which tables they depend.
+    shutil.rmtree(Path(app.doctreedir).parent / "plot_directive", ignore_errors=True)
+    app.connect("env-get-outdated", lambda *_: ["benchmarks"])
