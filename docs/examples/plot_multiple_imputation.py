@@ -51,8 +51,8 @@ found = {
 # -------------
 #
 # Who has an income on record earns less than the rest, so that the rows left over mislead. Both ways to fill
-# the holes close most of the gap. But with means the interval is shorter than that of the whole table, as if
-# more were known; with draws it is longer.
+# the holes close two thirds of the gap. But with means the interval is shorter than that of the whole table,
+# as if more were known; with draws it is longer.
 
 print(f"{'mean income, thousands':<28} estimate   95 % interval")
 for name, (mean, variance) in found.items():
