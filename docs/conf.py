@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation: `make docs`."""
 
 import os
+import re
 import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -63,7 +64,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "benchmarks": [], "contributing": []}  # pages without others beside them
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
@@ -82,6 +83,12 @@ def setup(app):
         return skipped or name == "get_metadata_routing" or (name[:4] == "set_" and name[-8:] == "_request")
 
     app.connect("autodoc-skip-member", skip)
+
+    # Links to the programs of the gallery, which work in the repository, lead to its pages.
+    def to_gallery(app, name, source):
+        source[0] = re.sub(r"\(examples/(plot_\w+)\.py\)", r"(gallery/\1.rst)", source[0])
+
+    app.connect("source-read", to_gallery)
 
     # Draw the benchmarks anew in each build: Sphinx does not know on which tables they depend.
     shutil.rmtree(Path(app.doctreedir).parent / "plot_directive", ignore_errors=True)
