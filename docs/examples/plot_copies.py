@@ -21,7 +21,7 @@ columns = ["age", "income", "savings"]
 holdout, fresh = (make_mixed_table(3000, random_state=seed)[columns].dropna() for seed in (1, 2))
 train = make_mixed_table(400, random_state=0)[columns].dropna().head(300)
 rng = np.random.default_rng(0)
-network = {"hidden_layer_sizes": (64, 64), "dropout": 0.0, "random_state": 0}
+network = {"hidden_layer_sizes": (64,), "dropout": 0.0, "random_state": 0}
 greedy = DiffusionGenerator(**network, l2=0.0, early_stopping=False, epochs=200).fit(train)
 usual = DiffusionGenerator(**network).fit(train)
 tables = {
