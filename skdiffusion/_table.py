@@ -142,6 +142,12 @@ def columns_of_times(X):
     return [name for name, dtype in as_narwhals(X).schema.items() if isinstance(dtype, TEMPORAL_DTYPES)]
 
 
+def time_dtype(table, index):
+    """Return the NumPy dtype of a column of dates or durations, None of any other."""
+    dtype = _numpy_dtype(_series(table, index)) if is_frame(table) else table.dtype
+    return dtype if dtype.kind in "mM" else None
+
+
 def as_container(X, container):
     """Convert a DataFrame to a "pandas" or "polars" one; any other container returns X itself."""
     if container == "pandas":
@@ -156,6 +162,16 @@ def in_container_of(template, table):
     if not (is_frame(template) and is_frame(table)) or hasattr(template, "iloc") == hasattr(table, "iloc"):
         return table
     return as_container(table, "pandas" if hasattr(template, "iloc") else "polars")
+
+
+def with_names_of(template, table):
+    """Return an array as a DataFrame of the template's container and names, if that is one."""
+    if not is_frame(template) or is_frame(table):
+        return table
+    namespace = as_narwhals(template).implementation.to_native_namespace()
+    if hasattr(template, "iloc"):
+        return namespace.DataFrame(table, columns=template.columns)
+    return namespace.DataFrame(table, schema=template.columns)
 
 
 def with_columns_of(template, table):

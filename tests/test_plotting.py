@@ -248,7 +248,7 @@ def test_the_generators_categories_are_those_of_the_display():
         categorical_features=[0], hidden_layer_sizes=(8,), epochs=1, random_state=0
     ).fit(X)
     display = MarginalsDisplay.from_estimator(generator, X, features=[0, 1], random_state=0)
-    assert [is_categorical for _, is_categorical, *_ in display.columns] == [True, False]
+    assert [kind for _, kind, *_ in display.columns] == ["category", "number"]
 
 
 def test_displays_draw_where_they_are_told(real, other):

@@ -1,0 +1,133 @@
+"""How columns depend on each other in a real and in a synthetic table."""
+
+import numpy as np
+
+from ._comparable import comparable
+from ._display_axes import enough_axes, new_figure
+from ._display_columns import beside_drawn_rows
+from ._metric_columns import associations
+
+__all__ = ["DependenceDisplay"]
+
+
+class DependenceDisplay:
+    """How columns depend on each other in a real and in a synthetic table, and where the two differ.
+
+    Parameters
+    ----------
+    real, synthetic : ndarray of shape (n_columns, n_columns)
+        Correlation of each pair of numeric columns, from -1 to 1; Cramér's V of other pairs, from 0 to 1;
+        NaN where neither is defined.
+    names : list of str
+        Names of the columns.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes of shape (3,)
+        Real, synthetic, and the difference.
+    figure_ : matplotlib Figure
+        Where they are.
+
+    Notes
+    -----
+    Beside a category, a number counts by ten bins of equal width over its own table's range, as in
+    :func:`skdiffusion.metrics.trend_error`.
+
+    Examples
+    --------
+    >>> from skdiffusion.datasets import make_mixed_table
+    >>> from skdiffusion.plotting import DependenceDisplay
+    >>> real, other = make_mixed_table(200, random_state=0), make_mixed_table(200, random_state=1)
+    >>> DependenceDisplay.from_predictions(real, other).real.shape
+    (7, 7)
+    """
+
+    def __init__(self, real, synthetic, *, names):
+        self.real = real
+        self.synthetic = synthetic
+        self.names = names
+
+    @classmethod
+    def from_predictions(cls, real, synthetic, *, categorical_features="from_dtype", axes=None):
+        """Draw the associations of two tables.
+
+        Parameters
+        ----------
+        real, synthetic : DataFrame or array-like of shape (n_samples, n_features)
+            Tables of one kind, with the same columns.
+        categorical_features : "from_dtype", None or array-like, default="from_dtype"
+            As for :func:`skdiffusion.metrics.trend_error`.
+        axes : array-like of three matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        display : DependenceDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If the tables cannot be compared.
+        """
+        names, categorical, matrices, _ = comparable(
+            {"real": real, "synthetic": synthetic}, categorical_features
+        )
+        found = [associations(matrix, categorical) for matrix in matrices]
+        return cls(*found, names=[str(name) for name in names]).plot(axes)
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, random_state=None, **options):
+        """Draw as many rows from a fitted generator as a table has, and compare the two.
+
+        Parameters
+        ----------
+        estimator : DiffusionGenerator
+            Fitted, without `y`.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Real rows.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws.
+        **options : dict
+            As for `from_predictions`; without `categorical_features` those of the estimator are taken.
+
+        Returns
+        -------
+        display : DependenceDisplay
+            Drawn.
+        """
+        return beside_drawn_rows(cls, estimator, X, random_state, options)
+
+    def plot(self, axes=None):
+        """Draw the display.
+
+        Parameters
+        ----------
+        axes : array-like of three matplotlib Axes, default=None
+            Where to draw; None for a new figure.
+
+        Returns
+        -------
+        display : DependenceDisplay
+            Itself.
+        """
+        if axes is None:
+            axes = new_figure((10, 3.6)).subplots(1, 3)
+        self.axes_ = enough_axes(axes, 3)
+        self.figure_ = self.axes_[0].figure
+        difference = self.synthetic - self.real
+        limit = max(np.nanmax(np.abs(difference), initial=0), 0.05)
+        shown = {"real": self.real, "synthetic": self.synthetic, "synthetic - real": difference}
+        is_labelled = len(self.names) <= 12
+        for ax, (title, matrix) in zip(self.axes_, shown.items(), strict=True):
+            bound, cmap = (limit, "PuOr_r") if matrix is difference else (1, "RdBu_r")
+            image = ax.imshow(matrix, cmap=cmap, vmin=-bound, vmax=bound)
+            ax.set_title(title, fontsize="medium")
+            ticks = range(len(self.names)) if is_labelled else []
+            ax.set_xticks(ticks, self.names if is_labelled else [], rotation=90, fontsize="small")
+            show_names = is_labelled and ax is self.axes_[0]
+            ax.set_yticks(ticks, self.names if show_names else [""] * len(ticks), fontsize="small")
+            self.figure_.colorbar(image, ax=ax, shrink=0.7)
+        if not is_labelled:
+            self.axes_[0].set_xlabel(f"all {len(self.names)} columns")
+        return self
