@@ -59,7 +59,7 @@ def on_axis(axis, name, kind, *cells):
         first, last = dates.date2num(np.array(["0001-01-02", "9999-12-30"], "M8[D]"))
         cells = [each + dates.date2num(np.datetime64(0, "D")) for each in cells]
         if all(((each > first) & (each < last) | np.isnan(each)).all() for each in cells):
-            locator = dates.AutoDateLocator(minticks=3, maxticks=5)
+            locator = dates.AutoDateLocator(minticks=2, maxticks=5)
             axis.set_major_locator(locator)
             axis.set_major_formatter(dates.ConciseDateFormatter(locator))
         else:  # of which calendars know nothing

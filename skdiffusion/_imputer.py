@@ -135,7 +135,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
             If a parameter or X is not as described.
         """
         self._check_parameters()
-        table = _with_holes(as_table(X), self.missing_values)
+        table = without_stand_ins(as_table(X), self.missing_values)
         generator = copy_of(self.generator, DiffusionGenerator(), check_random_state(self.random_state))
         generator.fit(table, None)  # FrozenEstimator wants a y
         encoder = generator.encoder_
@@ -233,7 +233,7 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
             check_option(name, getattr(self, name), (True, False))
 
     def _filled(self, X, n_draws, rng):
-        table = _with_holes(as_table(X), self.missing_values)
+        table = without_stand_ins(as_table(X), self.missing_values)
         validate_data(self, table, reset=False, skip_check_array=True)
         encoder = self.generator_.encoder_
         table = encoder.completed(table)
@@ -360,7 +360,7 @@ def _is_nothing(missing_values):
     )
 
 
-def _with_holes(table, missing_values):
+def without_stand_ins(table, missing_values):
     """Return a table in which a value stands for a missing cell no longer."""
     if _is_nothing(missing_values):
         return table
