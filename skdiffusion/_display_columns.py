@@ -35,6 +35,14 @@ def column_cells(table, place, labels, *columns):
     return kind, [cells * length for cells in columns]
 
 
+def mean_and_std(values):
+    """Return mean and standard deviation of each column of floats, NaN for missing cells; 0 of empty ones."""
+    known = np.ma.masked_invalid(values)
+    mean, std = known.mean(axis=0).filled(0), known.std(axis=0).filled(0)
+    # A constant varies by rounding.
+    return mean, np.where(std > 1e-12 * np.abs(mean), std, 0)
+
+
 def short_label(category):
     """Return a category as a label that leaves room for others."""
     return text if len(text := str(category)) < 12 else text[:10] + "…"

@@ -13,6 +13,7 @@ from ._checks import check_real
 from ._comparable import comparable
 from ._denoiser import DiffusionDenoiser
 from ._display_axes import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY, axes_for
+from ._display_columns import mean_and_std
 from ._noiser import DiffusionNoiser
 from ._table import as_table, with_names_of
 
@@ -233,10 +234,7 @@ def _method(name, estimator):
 
 def _spread(values, categorical):
     """Return the standard deviation of each column, 0 of constants and categories."""
-    known = np.ma.masked_invalid(values)
-    mean, std = known.mean(axis=0).filled(0), known.std(axis=0).filled(0)
-    # A constant varies by rounding.
-    spread = np.where(~categorical & (std > 1e-12 * np.abs(mean)), std, 0)
+    spread = np.where(categorical, 0, mean_and_std(values)[1])
     if not spread.any():
         raise ValueError("X has no column of numbers that vary: there is nothing to add noise to.")
     return spread

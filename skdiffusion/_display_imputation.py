@@ -162,7 +162,10 @@ class ImputationDisplay:
         if not hidden.any():
             raise ValueError("X has no missing cell that X_true knows: there is nothing to draw.")
         draws = np.stack(filled)
-        chosen = np.flatnonzero(hidden.any(axis=0))[:8] if features is None else places(features, names)
+        if features is None:
+            chosen = np.flatnonzero(hidden.any(axis=0))[:8].tolist()
+        else:
+            chosen = places(features, names)
         columns = []
         for place in chosen:
             cells = hidden[:, place]

@@ -10,7 +10,7 @@ from ._checks import check_integer
 from ._comparable import comparable
 from ._denoiser import DiffusionDenoiser
 from ._display_axes import BLUE, GREY, axes_for
-from ._display_columns import places
+from ._display_columns import mean_and_std, places
 from ._table import as_table, is_frame, with_names_of
 from .samplers import heun
 from .schedules import Karras
@@ -137,7 +137,7 @@ class SamplePathDisplay:
         table = as_table(X)
         names, _, (values,), _ = comparable({"X": table}, None)
         chosen = places(features, names)
-        mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        mean, std = mean_and_std(values)
         told, units = copy(estimator), np.where(std > 0, std, 1)
 
         def denoise(rows, sigma):

@@ -28,7 +28,15 @@ ALLOWED = {
     "_comparable": {"_table"},
     "_display_axes": set(),
     "_display_columns": {"_table"},
-    "_display_denoising": {"_checks", "_comparable", "_denoiser", "_display_axes", "_noiser", "_table"},
+    "_display_denoising": {
+        "_checks",
+        "_comparable",
+        "_denoiser",
+        "_display_axes",
+        "_display_columns",
+        "_noiser",
+        "_table",
+    },
     "_display_dependence": {"_comparable", "_display_axes", "_display_columns", "_metric_columns"},
     "_display_imputation": {"_comparable", "_display_axes", "_display_columns", "_imputer", "_table"},
     "_display_marginals": {

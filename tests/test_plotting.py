@@ -285,8 +285,9 @@ def test_the_same_seed_draws_the_same_path(related, denoiser):
     assert (paths[0] != paths[2]).any()
 
 
-def test_a_frame_gives_names_and_is_given_to_the_denoiser(related):
-    frame = pd.DataFrame(related, columns=["a", "b", "c"])
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_a_frame_gives_names_and_is_given_to_the_denoiser(container, related):
+    frame = container(dict(zip("abc", related.T, strict=True)))
     denoiser = DiffusionDenoiser(sigma=1.0, hidden_layer_sizes=(8,), epochs=1, random_state=0).fit(frame)
     display = SamplePathDisplay.from_estimator(
         denoiser, frame, features=["c", "a"], n_rows=2, n_sampling_steps=3
@@ -409,13 +410,14 @@ def test_rows_of_the_matrix_are_shares_of_what_was_drawn():
     drawn(display)
 
 
-def test_draws_of_any_imputer_are_drawn():
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_draws_of_any_imputer_are_drawn(frame):
     X = np.random.default_rng(0).normal(size=(30, 2))
     holed = X.copy()
     holed[::3, 1] = np.nan
-    frame, with_holes = (pd.DataFrame(rows, columns=["a", "b"]) for rows in (X, holed))
+    true, with_holes = (frame({"a": rows[:, 0], "b": rows[:, 1]}) for rows in (X, holed))
     tables = [np.nan_to_num(holed, nan=value) for value in (1.0, 2.0)]
-    display = ImputationDisplay.from_predictions(with_holes, frame, tables)
+    display = ImputationDisplay.from_predictions(with_holes, true, tables)
     ((name, _, truth, draws),) = display.columns
     assert name == "b"
     assert_allclose(truth, X[::3, 1])

@@ -55,8 +55,8 @@ plt.show()
 # left to be decided.
 #
 # Some rows of the learnt denoiser stop between the half circles: trained for seconds, it does not know
-# exactly where one ends and the other begins. The exact one hardly ever draws what is far from the rows of
-# the table, but nothing new either: it knows these rows alone.
+# exactly where one ends and the other begins. The exact one hardly ever draws what is far from the table: its
+# rows are those of the table, with a little spread.
 
 for name, display in {"DiffusionDenoiser": learnt, "exact": exact}.items():
     distances = euclidean_distances(display.path[-1], rows).min(axis=1)
