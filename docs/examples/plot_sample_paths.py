@@ -36,7 +36,7 @@ def denoise(x, sigma, width=0.1):
     return (width**2 * x + sigma**2 * weights @ rows) / variance
 
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 4), sharex=True, sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharex=True, sharey=True, layout="constrained")
 learnt = SamplePathDisplay.from_estimator(denoiser, rows, n_rows=60, random_state=0, ax=axes[0])
 path = [learnt.path[0]]
 heun(denoise, path[0], learnt.sigmas, callback=lambda x, sigma: path.append(x))
@@ -54,9 +54,9 @@ plt.show()
 # hardly turn. Around one standard deviation they decide for a half circle, and below a tenth nothing is
 # left to be decided.
 #
-# Some rows of the learnt denoiser stop between the half circles: trained for seconds, it does not know
-# exactly where one ends and the other begins. The exact one hardly ever draws what is far from the table: its
-# rows are those of the table, with a little spread.
+# About a third of the rows of the learnt denoiser stop beside the half circles or between them: trained for
+# seconds, it does not know exactly where one ends and the other begins. The exact one hardly ever draws what
+# is far from the table: its rows are those of the table, with a little spread.
 
 for name, display in {"DiffusionDenoiser": learnt, "exact": exact}.items():
     distances = euclidean_distances(display.path[-1], rows).min(axis=1)
