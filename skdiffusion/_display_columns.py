@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._table import as_table, time_dtype
+from ._table import as_table, number_dtype
 
 
 def places(features, names):
@@ -26,8 +26,8 @@ def column_cells(table, place, labels, *columns):
     if place in labels:
         known = np.array([*labels[place], None], dtype=object)
         return "category", [known[np.nan_to_num(codes, nan=-1).astype(int)] for codes in columns]
-    dtype = time_dtype(table, place)
-    unit, count = (None, 1) if dtype is None else np.datetime_data(dtype)
+    dtype = number_dtype(table, place)
+    unit, count = np.datetime_data(dtype) if dtype.kind in "mM" else (None, 1)
     if unit in (None, "generic", "Y", "M"):
         return "number", list(columns)
     kind, one = ("date", "D") if dtype.kind == "M" else ("duration", "s")

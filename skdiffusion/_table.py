@@ -142,12 +142,6 @@ def columns_of_times(X):
     return [name for name, dtype in as_narwhals(X).schema.items() if isinstance(dtype, TEMPORAL_DTYPES)]
 
 
-def time_dtype(table, index):
-    """Return the NumPy dtype of a column of dates or durations, None of any other."""
-    dtype = _numpy_dtype(_series(table, index)) if is_frame(table) else table.dtype
-    return dtype if dtype.kind in "mM" else None
-
-
 def as_container(X, container):
     """Convert a DataFrame to a "pandas" or "polars" one; any other container returns X itself."""
     if container == "pandas":
