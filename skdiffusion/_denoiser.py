@@ -14,6 +14,7 @@ from ._encoder import TableEncoder
 from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
 from ._noise_levels import estimated_sigma
 from ._rebuilt import rebuilt, recoded, template_for
+from ._state import StateMixin
 from ._table import as_narwhals, as_table, columns_of_times, is_frame
 
 __all__ = ["DiffusionDenoiser"]
@@ -26,7 +27,7 @@ _N_EPOCH_STEPS = 64  # at least
 _N_COPIED_CELLS = 2**22
 
 
-class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Replace noisy numbers by what is expected of the clean ones, given the whole row.
 
     One fitted model serves every noise level, in each column its own, and any missing cells, which are filled
@@ -198,11 +199,9 @@ class DiffusionDenoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             random_state=self.random_state,
             verbose=self.verbose,
         )
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        validate_data(self, table, skip_check_array=True)
-        vars(self).update(learnt, weights_=result.weights, history_=result.history)
-        self.n_iter_ = len(result.history["loss"])
+        learnt |= {"weights_": result.weights, "history_": result.history}
+        learnt["n_iter_"] = len(result.history["loss"])
+        self._set_learnt(table, learnt)
         if result.interrupted:
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
         return self

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._cells import Column
 from ._checks import check_integer, check_option, check_real
 from ._columns import CategoricalColumn, NumericColumn
+from ._state import as_plain, from_plain
 from ._table import (
     as_table,
     assemble,
@@ -331,6 +332,17 @@ class TableEncoder(BaseEstimator):
             If X holds infinite values, or if a column cannot be read as in training.
         """
         return [self._read(X, index, numeric, self.template_) for index, numeric in enumerate(self.numeric_)]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "template_" in state:
+            state = {**state, "template_": as_plain(self.template_)}
+        return state
+
+    def __setstate__(self, state):
+        if "template_" in state:
+            state = {**state, "template_": from_plain(state["template_"])}
+        super().__setstate__(state)
 
     def _check_parameters(self):
         if not isinstance(self.n_bins, str):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from ._checks import check_integer, check_option, check_real, check_unless_auto, check_widths
 from ._encoder import EncodedTable, TableEncoder
 from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
+from ._state import StateMixin
 from ._table import as_one_column, as_table, holds_classes, only_column
 from ._watchers import rows_line
 
@@ -25,7 +26,7 @@ _N_EPOCH_STEPS = 16
 _CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
 
 
-class DiffusionGenerator(BaseEstimator):
+class DiffusionGenerator(StateMixin, BaseEstimator):
     """Learn the joint distribution of a table's columns, and draw new rows of it.
 
     The table may hold numbers, dates, durations, categories and missing cells. New rows come in the same
@@ -213,9 +214,7 @@ class DiffusionGenerator(BaseEstimator):
             max_categories=self.max_categories,
             min_frequency=self.min_frequency,
         ).fit(table, weight)
-        learnt = {"encoder_": encoder, "target_encoder_": None, "n_features_in_": encoder.n_features_in_}
-        if hasattr(encoder, "feature_names_in_"):
-            learnt["feature_names_in_"] = encoder.feature_names_in_
+        learnt = {"encoder_": encoder, "target_encoder_": None}
         if y is not None:
             learnt["target_encoder_"] = TableEncoder(
                 n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
@@ -252,9 +251,7 @@ class DiffusionGenerator(BaseEstimator):
                 interrupted = True
         learnt |= {"weights_": weights, "history_": history, "n_iter_": len(history["loss"])}
 
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        vars(self).update(learnt)
+        self._set_learnt(table, learnt)
         if interrupted:
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
         return self

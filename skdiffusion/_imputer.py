@@ -12,6 +12,7 @@ from ._cells import Column
 from ._checks import check_integer, check_option
 from ._generator import DiffusionGenerator, copy_of
 from ._rebuilt import rebuilt, recoded, template_for
+from ._state import StateMixin
 from ._table import as_narwhals, as_table, assemble, is_frame
 
 __all__ = ["DiffusionImputer"]
@@ -20,7 +21,7 @@ __all__ = ["DiffusionImputer"]
 _N_DRAWS = 10
 
 
-class DiffusionImputer(TransformerMixin, BaseEstimator):
+class DiffusionImputer(StateMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells with what the rest of their row makes likely.
 
     A `DiffusionGenerator` learns the table, holes included; no row needs to be complete. It then tells what a
@@ -147,10 +148,12 @@ class DiffusionImputer(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "X has no known cell: there is nothing to learn from; fit with rows that have some."
             )
-        validate_data(self, table, skip_check_array=True)
-        self.generator_ = generator
-        self.kept_features_ = np.flatnonzero(~is_empty | self.keep_empty_features)
-        self.indicator_features_ = np.flatnonzero(has_holes)
+        learnt = {
+            "generator_": generator,
+            "kept_features_": np.flatnonzero(~is_empty | self.keep_empty_features),
+            "indicator_features_": np.flatnonzero(has_holes),
+        }
+        self._set_learnt(table, learnt)
         return self
 
     def transform(self, X):

@@ -19,13 +19,14 @@ from ._noised_columns import (
     redraw,
     redrawn,
 )
+from ._state import StateMixin
 from ._table import as_container, categorical_mask, check_names, columns_of_times, is_frame
 from .schedules import Cosine, LinearBeta, RandomWalk, Schedule, _add_noise
 
 __all__ = ["DiffusionNoiser"]
 
 
-class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DiffusionNoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Add calibrated noise to the columns of a table.
 
     The noise of `n_steps` steps of a forward diffusion is added in one draw. Put it behind a scaler in a
@@ -304,8 +305,7 @@ class DiffusionNoiser(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         try:
             return self._learn(X)
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__ = before
             raise
 
     def _learn(self, X):

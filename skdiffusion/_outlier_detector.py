@@ -9,6 +9,7 @@ from ._checks import check_integer, check_option, check_real
 from ._encoder import TableEncoder
 from ._generator import DiffusionGenerator, copy_of
 from ._row_densities import RowDensities, as_points
+from ._state import StateMixin
 from ._table import as_narwhals, as_table, is_frame
 
 __all__ = ["DiffusionOutlierDetector"]
@@ -23,7 +24,7 @@ _FAR_OUT = 3.0
 _MIN_SPREAD = 1e-3
 
 
-class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
+class DiffusionOutlierDetector(StateMixin, OutlierMixin, BaseEstimator):
     """Score rows by how likely they are, and tell outliers.
 
     A row is unlikely where noised training rows lie thinly around it, at several noise levels, and where a
@@ -156,9 +157,9 @@ class DiffusionOutlierDetector(OutlierMixin, BaseEstimator):
             offset = low - _FAR_OUT * (high - low)
         else:
             offset = np.percentile(scores, 100 * self.contamination)
-        validate_data(self, table, skip_check_array=True)
-        self.generator_, self.offset_, self.kept_samples_ = generator, float(offset), densities.kept
-        self._model, self._middle, self._spread, self._weights = model, middle, spread, weights
+        learnt = {"generator_": generator, "offset_": float(offset), "kept_samples_": densities.kept}
+        learnt |= {"_model": model, "_middle": middle, "_spread": spread, "_weights": weights}
+        self._set_learnt(table, learnt)
         return self
 
     def score_samples(self, X):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from ._cells import is_missing
 from ._checks import check_real
 from ._generator import DiffusionGenerator, copy_of
+from ._state import StateMixin
 from ._table import as_narwhals, as_table, is_frame, with_holes
 
 try:
@@ -29,7 +30,7 @@ __all__ = ["DiffusionOverSampler"]
 _N_CANDIDATES = 2
 
 
-class DiffusionOverSampler(BaseOverSampler):
+class DiffusionOverSampler(StateMixin, BaseOverSampler):
     """Balance classes with new rows, each a row of its class of which some cells are drawn anew.
 
     A `DiffusionGenerator` learns rows and classes together, and all classes count the same. A new row begins

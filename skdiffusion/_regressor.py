@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
 
 from ._checks import check_float32_range, check_integer, check_option, check_real, locating
 from ._preconditioning import LinearPreconditioner
+from ._state import StateMixin
 from ._watchers import CallbackSupportMixin, KerasCallbacks, ScikitLearnCallbacks, VerboseLine, with_callbacks
 
 # Losses of the difference of target and prediction: what is left out of both does not change them.
@@ -32,7 +33,7 @@ _LOSSES_OF_A_DIFFERENCE = {
 _FORM_PARAMETERS = ("hidden_layer_sizes", "activation", "output_activation", "preconditioning")
 
 
-class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
+class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseEstimator):
     r"""Learn to map noisy rows to clean ones with a Keras network.
 
     The network is the tutorial's: dense layers, trained by stochastic gradient descent. Training runs in one
@@ -428,19 +429,16 @@ class DenoisingRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, *, again, partial):
         """Train, and set what was learnt all at once, or nothing."""
-        names = ("n_features_in_", "feature_names_in_")
-        before = {name: vars(self)[name] for name in names if name in vars(self)}
+        before = dict(vars(self))
         try:
             rows = self._check_rows(X, y, sample_weight, again)
             result, learnt = self._learn(*rows, again, partial)
+            vars(self).pop("_model", None)
+            vars(self).update(learnt)
         except BaseException:
             # _check_rows notes the new table's columns; the weights still belong to the old one's.
-            for name in names:
-                vars(self).pop(name, None)
-            vars(self).update(before)
+            self.__dict__ = before
             raise
-        vars(self).pop("_model", None)
-        vars(self).update(learnt)
         if result.interrupted:
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the weights of its last whole epoch")
         return self

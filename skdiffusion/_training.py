@@ -224,6 +224,10 @@ def compiled(function):
     return call
 
 
+# A forked process has TensorFlow's memory and none of its threads: larger computations would wait for ever.
+_PROCESS = os.getpid()
+
+
 class _Pool:
     """Idle programs by key; one that is borrowed belongs to its borrower alone."""
 
@@ -235,6 +239,11 @@ class _Pool:
     @contextmanager
     def borrow(self, key, build):
         """Lend an idle program built for `key`, or a new one from `build()`."""
+        if os.getpid() != _PROCESS:
+            raise RuntimeError(
+                "this process was forked from one that uses TensorFlow, which does not work there: start "
+                "workers with joblib's 'loky' backend or with multiprocessing's 'spawn' context."
+            )
         with self._lock:
             idle = self._idle.get(key)
             program = idle.pop() if idle else None

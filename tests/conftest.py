@@ -1,5 +1,4 @@
-from functools import partial
-
+import _uncompiled
 import numpy as np
 import pytest
 
@@ -57,15 +56,5 @@ def fresh_pool(monkeypatch):
 @pytest.fixture(scope="module")
 def uncompiled():
     """Run networks as plain graphs: a module that makes many of them would mostly compile."""
-    import tensorflow as tf
-
-    from skdiffusion import _denoising, _gaussian, _masked_network, _training
-
-    def graph(function):
-        return tf.function(partial(function), autograph=False)
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (_training, _masked_network, _gaussian, _denoising):
-            patch.setattr(module, "compiled", graph)
-        patch.setattr(_training, "borrow", _training._Pool(64).borrow)
+    with _uncompiled.uncompiled():
         yield

@@ -1,0 +1,23 @@
+"""Networks as plain graphs: what makes many of them would mostly compile."""
+
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+
+@contextmanager
+def uncompiled():
+    """Let no network be compiled by XLA, and none from outside be used."""
+    import tensorflow as tf
+
+    from skdiffusion import _denoising, _gaussian, _masked_network, _training
+
+    def graph(function):
+        return tf.function(partial(function), autograph=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (_training, _masked_network, _gaussian, _denoising):
+            patch.setattr(module, "compiled", graph)
+        patch.setattr(_training, "borrow", _training._Pool(64).borrow)
+        yield
