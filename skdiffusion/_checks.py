@@ -42,10 +42,27 @@ def check_widths(name, sizes):
 
 @contextmanager
 def locating(**tables):
-    """Let scikit-learn's errors end in a remedy, and say where in the table of that name a bad value is."""
+    """Let scikit-learn's errors end in a remedy, and say where in the table of that name a bad value is.
+
+    Errors of the libraries that read tables become ones that say which tables these are.
+    """
+    for name, table in tables.items():
+        if any(getattr(dtype, "kind", "") == "c" for dtype in getattr(table, "dtypes", ())):
+            raise ValueError(
+                f"Complex data not supported, got a column of {name}: convert it to real numbers."
+            )
     try:
-        yield
-    except ValueError as error:
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite values get an error
+            yield
+    except Exception as error:
+        if not _is_of_scikit_learn(error):
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                f"{' or '.join(tables)} holds what cannot be read as numbers: {error}; convert such columns, "
+                "or leave them out."
+            ) from error
+        if not isinstance(error, ValueError):
+            raise
         for pattern, remedy in _SHAPE_REMEDIES.items():
             if match := re.match(pattern, str(error)):
                 raise ValueError(f"{match[0]}; {remedy}.") from error
@@ -59,6 +76,14 @@ def locating(**tables):
         if place is None:
             raise
         raise ValueError(f"{match[0]}, first in {place}; {_REMEDIES[match[2]]}.") from error
+
+
+def _is_of_scikit_learn(error):
+    """Tell whether an error was raised by scikit-learn, or by us, and not by what they call."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    return place.tb_frame.f_globals["__name__"].partition(".")[0] in ("sklearn", __package__)
 
 
 _SHAPE_REMEDIES = {

@@ -26,6 +26,9 @@ _N_EPOCH_STEPS = 64  # at least
 # Where each cell is estimated from the others, about so many are held in memory at once.
 _N_COPIED_CELLS = 2**22
 
+# Standard deviations from the mean of training, at most: the network computes squares in float32.
+_FARTHEST = 1e15
+
 
 class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Replace noisy numbers by what is expected of the clean ones, given the whole row.
@@ -178,7 +181,7 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         values, codes = _numbers_and_codes(encoder, learnt["_categorical"], encoder.read(table))
         values, codes = values[present], codes[present]
         learnt["_mean"], learnt["_std"] = _moments(values, weight)
-        values = (values - learnt["_mean"]) / learnt["_std"]
+        values = _standardised(values, learnt["_mean"], learnt["_std"])
         frequencies = [_frequencies(encoder.columns_[index]) for index in learnt["_categorical"]]
         learnt["process_"] = process = self._build_process(values, weight, frequencies)
         known = ~np.isnan(values)
@@ -235,7 +238,7 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         table = self.encoder_.completed(table)
         columns = self.encoder_.read(table)
         values, codes = _numbers_and_codes(self.encoder_, self._categorical, columns)
-        values = (values - self._mean) / self._std
+        values = _standardised(values, self._mean, self._std)
         if self.process_.architecture.self_supervised:
             sigma = np.zeros(len(self._mean))
             means, probabilities = self._from_the_others(values, codes)
@@ -396,10 +399,29 @@ def _moments(values, weight):
     """Return mean and standard deviation of each column; 0 and 1 of one without a known cell."""
     shares = ~np.isnan(values) * weight[:, None]
     totals = np.maximum(shares.sum(axis=0), np.finfo(float).tiny)
-    mean = np.nansum(shares * values, axis=0) / totals
-    std = np.sqrt(np.nansum(shares * np.square(values - mean), axis=0) / totals)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.nansum(shares * values, axis=0) / totals
+        std = np.sqrt(np.nansum(shares * np.square(values - mean), axis=0) / totals)
+    if not np.isfinite(std).all():
+        raise ValueError(
+            f"X has numbers from {np.nanmin(values):.3g} to {np.nanmax(values):.3g}, whose variance is "
+            "infinite: scale X first."
+        )
     # A constant varies by rounding.
     return mean, np.where(std > 1e-12 * np.abs(mean), std, 1)
+
+
+def _standardised(values, mean, std):
+    """Return numbers in standard deviations from the mean, or raise where the network would overflow."""
+    with np.errstate(over="ignore"):
+        values = (values - mean) / std
+    if (is_far := np.abs(values) > _FARTHEST).any():
+        row = is_far.any(axis=1).argmax()
+        raise ValueError(
+            f"X has a number {np.nanmax(np.abs(values[row])):.3g} standard deviations from the mean of "
+            f"training, in row {row}, and {_FARTHEST:.0e} are the most: replace or clip such values first."
+        )
+    return values
 
 
 def _with_floats(template):

@@ -102,7 +102,13 @@ def redraw(cells, categories, draw):
 
 def redrawn(column, categories, draw):
     """Copy a series with cells replaced as by `redraw`. A closed set of categories grows by new ones."""
-    series, categories = _opened(column, categories)
+    try:
+        series, categories = _opened(column, categories)
+    except Exception as error:  # each library has errors of its own
+        raise ValueError(
+            f"column {column.name!r} has dtype {column.dtype}, which does not hold the categories of "
+            f"training: convert it ({error})"
+        ) from error
     if series.implementation.is_pandas_like():
         return _redrawn_in_place(series, categories, draw)
     parts = []

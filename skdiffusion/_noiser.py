@@ -369,7 +369,7 @@ class DiffusionNoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, BaseEs
         try:
             with locating(X=X):
                 return validate_data(self, X, **numbers, reset=reset)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             if is_frame(X) and (names := columns_without_numbers(X)):
                 raise ValueError(
                     f"columns {names} hold no numbers: set categorical_features='from_dtype', "

@@ -450,7 +450,7 @@ class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseE
             X, y = validate_data(self, X, y, reset=not again, validate_separately=checks)
             check_consistent_length(X, y)
         if y.dtype == object:
-            with suppress(TypeError, ValueError):
+            with suppress(TypeError, ValueError, OverflowError):
                 y = y.astype(np.float64)
             assert_all_finite(y, input_name="y")
         if y.dtype.kind not in "fiub":

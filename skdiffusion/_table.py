@@ -241,7 +241,15 @@ def read_categories(table, index):
     if not is_frame(table):
         return array_categories(table[:, index])
     series = _series(table, index)
-    return polars_categories(series) if _is_polars(series) else pandas_categories(series)
+    try:
+        return polars_categories(series) if _is_polars(series) else pandas_categories(series)
+    except TypeError:
+        raise
+    except Exception as error:  # each library has errors of its own
+        raise ValueError(
+            f"column {column_name(table, index)!r} has dtype {series.dtype}, which holds no categories: "
+            f"convert it ({error})"
+        ) from error
 
 
 def assemble(columns, template, row_names=None):
