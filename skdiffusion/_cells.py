@@ -102,7 +102,9 @@ def array_numbers(cells, like):
         present = np.array(present, dtype=np.float64)
     values = np.zeros(len(cells), dtype=present.dtype)
     values[~missing] = present
-    return Column(values, missing, hole=_first(cells, missing))
+    hole = _first(cells, missing)
+    column = _column_of_numbers(values)  # the text "nan" is a hole too
+    return Column(column.values, column.missing | missing, hole=hole)
 
 
 def array_categories(cells):
@@ -136,7 +138,8 @@ def array_cells(column, dtype):
         return object_array([*column.categories, hole])[np.where(missing, -1, column.values)]
     if dtype.kind in "mM":
         return _with_nat(column.values, missing, dtype)
-    values = column.values.astype(dtype, copy=missing.any())
+    with np.errstate(invalid="ignore"):  # what does not fit gets an error
+        values = column.values.astype(dtype, copy=missing.any())
     if dtype.kind in "iu" and len(changed := np.flatnonzero((values != column.values) & ~missing)):
         raise ValueError(f"{dtype} does not hold {column.values[changed[0]]}, in row {changed[0]}")
     if missing.any():

@@ -58,7 +58,9 @@ def estimated_sigma(factors, varies, values):
         # The inverse of the observed information, of which each row gives (squares - total)^2 / 4 total^4,
         # and at least what it would be if the factors told nothing.
         slopes = (known * np.square(squares - total)).sum(axis=0)
-        doubt = np.maximum((slopes + 2 * total**2) / n_known**2, 4 * total**4 / np.maximum(slopes, 1e-300))
+        doubt = np.maximum(
+            (slopes + 2 * total**2) / n_known**2, 4 * total**4 / np.maximum(slopes, 1e-100 * total**2)
+        )
         added[some] = _drawn_together(added[some], doubt[some])
     return np.sqrt(np.maximum(added, 0))
 

@@ -128,7 +128,8 @@ def as_objects(column):
 
 def _float_matrix(X, name):
     dtypes = [np.float64, np.float32]
-    return check_array(X, dtype=dtypes, ensure_all_finite="allow-nan", input_name=name)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite values get an error
+        return check_array(X, dtype=dtypes, ensure_all_finite="allow-nan", input_name=name)
 
 
 def _blocks(n_rows):

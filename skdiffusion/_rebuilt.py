@@ -52,6 +52,12 @@ def template_for(table, columns, learnt):
     for name, column in zip(frame.columns, columns, strict=True):
         cells, trained = frame.get_column(name), learnt.get_column(name)
         if column.categories is not None:
+            odd = [each for each in column.categories if each not in (False, True)]
+            if odd and cells.dtype == nw.Boolean:
+                raise ValueError(
+                    f"column {name!r} has dtype {cells.to_native().dtype}, which does not hold {odd[0]!r} of "
+                    "training: convert it."
+                )
             cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else trained
             cells = with_categories(cells, column.categories)
         elif not (cells.dtype.is_numeric() and trained.dtype.is_numeric()):

@@ -144,11 +144,12 @@ def columns_of_times(X):
 
 def as_container(X, container):
     """Convert a DataFrame to a "pandas" or "polars" one; any other container returns X itself."""
-    if container == "pandas":
-        return as_narwhals(X).to_pandas()
-    if container == "polars":
-        return as_narwhals(X).to_polars()
-    return X
+    if container not in ("pandas", "polars"):
+        return X
+    try:
+        return as_narwhals(X).to_pandas() if container == "pandas" else as_narwhals(X).to_polars()
+    except Exception as error:  # each library has errors of its own
+        raise ValueError(f"{container} does not hold all columns, {list(X.columns)}: {error}") from error
 
 
 def in_container_of(template, table):

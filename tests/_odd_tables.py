@@ -59,131 +59,6 @@ def _numbers(draw, n_rows):
 @st.composite
 def _series(draw, n_rows):
     """A column of pandas of any dtype."""
-    kind = draw(
-        st.sampled_from(
-            [
-                "float",
-                "float32",
-                "half",
-                "int",
-                "uint",
-                "bool",
-                "text",
-                "object",
-                "collections",
-                "category",
-                "date",
-                "span",
-                "zoned",
-                "Int64",
-                "boolean",
-                "string",
-                "arrow",
-                "identifier",
-                "complex",
-                "period",
-            ]
-        )
-    )
-    if kind == "float":
-        return draw(_numbers(n_rows))
-    if kind in ("float32", "half"):
-        with np.errstate(all="ignore"):
-            return draw(_numbers(n_rows)).astype(np.float32 if kind == "float32" else np.float16)
-    if kind == "int":
-        return np.array(draw(_cells(INTEGERS, n_rows)), np.int64)
-    if kind == "uint":
-        return np.array(draw(_cells([0, 1, 2**64 - 1, 2**63], n_rows)), np.uint64)
-    if kind == "bool":
-        return np.array(draw(_cells([True, False], n_rows)), bool)
-    if kind == "text":
-        return pd.Series(draw(_cells([*TEXTS, None], n_rows)), dtype=object)
-    if kind in ("object", "collections"):
-        cells = pd.Series([None] * n_rows, dtype=object)
-        for place, cell in enumerate(draw(_cells(OBJECTS + COLLECTIONS * (kind == "collections"), n_rows))):
-            cells.iat[place] = cell
-        return cells
-    if kind == "category":
-        known = draw(st.sampled_from([TEXTS, [1, 2, 3], [2.5, 0.5], ["only"], [True, False]]))
-        ordered = draw(st.booleans())
-        return pd.Categorical(draw(_cells([*known, None], n_rows)), categories=known, ordered=ordered)
-    if kind == "date":
-        return pd.Series(draw(_cells(DATES, n_rows)), dtype="M8[ns]")
-    if kind == "span":
-        return pd.Series(draw(_cells(DATES, n_rows)), dtype="M8[us]") - pd.Timestamp("2000-01-01").as_unit(
-            "us"
-        )
-    if kind == "zoned":
-        return pd.Series(draw(_cells(DATES, n_rows)), dtype="M8[us]").dt.tz_localize("Europe/Paris")
-    if kind == "Int64":
-        return pd.array(draw(_cells([*INTEGERS, None], n_rows)), dtype="Int64")
-    if kind == "boolean":
-        return pd.array(draw(_cells([True, False, None], n_rows)), dtype="boolean")
-    if kind == "string":
-        return pd.array(draw(_cells([*TEXTS, None], n_rows)), dtype="string")
-    if kind == "arrow":
-        return pd.array(draw(_cells([1, 2, None], n_rows)), dtype="int64[pyarrow]")
-    if kind == "identifier":
-        return pd.Series([f"id {place}" for place in range(n_rows)], dtype=object)
-    if kind == "complex":
-        return np.full(n_rows, 1j)
-    return pd.period_range("2020-01", periods=n_rows, freq="M")
-
-
-@st.composite
-def _pandas(draw, n_rows, n_columns):
-    names = st.sampled_from(NAMES) if draw(st.booleans()) else st.sampled_from("abcdefgh")
-    names = draw(st.lists(names, min_size=n_columns, max_size=n_columns, unique=draw(st.integers(0, 3)) > 0))
-    columns = {place: draw(_series(n_rows)) for place in range(n_columns)}
-    index = draw(st.sampled_from([None, [0] * n_rows, [f"row {place}" for place in range(n_rows)]]))
-    frame = pd.DataFrame(
-        {place: pd.Series(column).reset_index(drop=True) for place, column in columns.items()}
-    )
-    if len(frame) == n_rows and index is not None:
-        frame.index = index
-    frame.columns = pd.Index(names, dtype=object, tupleize_cols=False)
-    return frame
-
-
-@st.composite
-def _polars(draw, n_rows, n_columns):
-    names = draw(
-        st.lists(st.sampled_from(["a", "b", "", "日"]), min_size=n_columns, max_size=n_columns, unique=True)
-    )
-    kinds = st.sampled_from(
-        ["float", "int", "text", "enum", "bool", "date", "null", "list", "decimal", "category"]
-    )
-    columns = {}
-    for name in names:
-        kind = draw(kinds)
-        if kind == "float":
-            column = pl.Series(draw(_numbers(n_rows)), dtype=pl.Float64, nan_to_null=draw(st.booleans()))
-        elif kind == "int":
-            column = pl.Series(draw(_cells([*INTEGERS, None], n_rows)), dtype=pl.Int64)
-        elif kind == "text":
-            column = pl.Series(draw(_cells([*TEXTS, None], n_rows)), dtype=pl.String)
-        elif kind == "category":
-            column = pl.Series(draw(_cells([*TEXTS, None], n_rows)), dtype=pl.Categorical)
-        elif kind == "enum":
-            column = pl.Series(draw(_cells(["x", "y", None], n_rows)), dtype=pl.Enum(["y", "x", "z"]))
-        elif kind == "bool":
-            column = pl.Series(draw(_cells([True, False, None], n_rows)), dtype=pl.Boolean)
-        elif kind == "date":
-            column = pl.Series(draw(_cells(DATES, n_rows)), dtype=pl.Datetime("us"))
-        elif kind == "decimal":
-            column = pl.Series(
-                draw(_cells([Decimal("1.50"), Decimal("-2"), None], n_rows)), dtype=pl.Decimal(9, 2)
-            )
-        elif kind == "list":
-            column = pl.Series([[1]] * n_rows, dtype=pl.List(pl.Int64))
-        else:
-            column = pl.Series([None] * n_rows)
-        columns[name] = column
-    return pl.DataFrame(columns)
-
-
-@st.composite
-def _array(draw, n_rows, n_columns):
     kind = draw(st.sampled_from(KINDS.split()))
     if kind == "float":
         return draw(_numbers(n_rows))
@@ -247,9 +122,9 @@ def _pandas(draw, n_rows, n_columns):
 
 @st.composite
 def _polars(draw, n_rows, n_columns):
-    names = draw(
-        st.lists(st.sampled_from(["a", "b", "", "日"]), min_size=n_columns, max_size=n_columns, unique=True)
-    )
+    names = st.sampled_from(["", "日", *"abcdefgh"])
+    names = st.sampled_from(["", "日", *"abcdefgh"])
+    names = draw(st.lists(names, min_size=n_columns, max_size=n_columns, unique=True))
     kinds = st.sampled_from(
         ["float", "int", "text", "enum", "bool", "date", "null", "list", "decimal", "category"]
     )
@@ -336,4 +211,13 @@ def odd_tables(draw, n_columns=None):
     n_rows = draw(st.sampled_from([1, 2, 3, 5, 8, 13, 30, 40, 0]))
     n_columns = draw(st.sampled_from([1, 2, 3, 4, 0])) if n_columns is None else n_columns
     container = draw(st.sampled_from([_pandas, _pandas, _polars, _array]))
-    return draw(container(n_rows, min(n_columns, 4)))
+    return draw(container(n_rows, n_columns))
+
+
+@st.composite
+def odd_copies(draw, table):
+    """Draw rows of a pandas DataFrame, with other cells in some columns."""
+    rows = table.iloc[: draw(st.sampled_from([1, 2, 5, 20]))].reset_index(drop=True)
+    for name in draw(st.lists(st.sampled_from(table.columns.tolist()), max_size=2, unique=True)):
+        rows[name] = pd.Series(draw(_series(len(rows)))).reset_index(drop=True)
+    return rows

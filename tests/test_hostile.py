@@ -11,12 +11,14 @@ import warnings
 from pathlib import Path
 
 import imblearn
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 import sklearn
-from _odd_tables import odd_tables
+from _odd_tables import odd_copies, odd_tables
+from _saved import TABLE
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -93,7 +95,7 @@ def attempt(method, *tables):
 
 
 @given(table=odd_tables(), other=odd_tables())
-@tries(60)
+@tries(40)
 def test_odd_tables_are_encoded_and_come_back(table, other):
     encoder = TableEncoder()
     if attempt(encoder.fit, table) is None:
@@ -108,15 +110,14 @@ def test_odd_tables_are_encoded_and_come_back(table, other):
 
 
 @given(table=odd_tables(), other=odd_tables(), categorical=st.sampled_from([None, "from_dtype", [0]]))
-@tries(60)
+@tries(40)
 def test_odd_tables_are_noised(table, other, categorical):
     noiser = DiffusionNoiser(0.1, 3, categorical_features=categorical, random_state=0)
     if attempt(noiser.fit, table) is None:
         return
     for method in (noiser.transform, noiser.path):
         noised = attempt(method, table)
-        assert noised is not None
-        assert noised.shape[-2:] == np.shape(table)
+        assert noised is None or noised.shape[-2:] == np.shape(table)
         attempt(method, other)
 
 
@@ -132,14 +133,19 @@ def test_odd_tables_are_regressed(table, target):
 SMALL = {"hidden_layer_sizes": (2,), "epochs": 1, "random_state": 0}
 GENERATOR = DiffusionGenerator(**SMALL, early_stopping=False)
 ESTIMATORS = {
-    "masked": (GENERATOR, ["score_samples", "score_cells", "sample"]),
-    "gaussian": (clone(GENERATOR).set_params(process="gaussian"), ["score_samples", "sample"]),
-    "denoiser": (DiffusionDenoiser(**SMALL), ["transform"]),
-    "imputer": (DiffusionImputer(generator=GENERATOR, random_state=0), ["transform"]),
-    "detector": (
-        DiffusionOutlierDetector(generator=GENERATOR, random_state=0),
-        ["score_samples", "predict", "explain"],
-    ),
+    "masked": GENERATOR,
+    "gaussian": clone(GENERATOR).set_params(process="gaussian"),
+    "denoiser": DiffusionDenoiser(**SMALL),
+    "imputer": DiffusionImputer(generator=GENERATOR, random_state=0),
+    "detector": DiffusionOutlierDetector(generator=GENERATOR, random_state=0),
+}
+METHODS = {
+    "masked": ["score_samples", "score_cells", "sample"],
+    "array": ["score_samples", "score_cells", "sample"],
+    "gaussian": ["score_samples", "sample"],
+    "denoiser": ["transform"],
+    "imputer": ["transform"],
+    "detector": ["score_samples", "predict", "explain"],
 }
 
 
@@ -160,49 +166,27 @@ def call(model, method, table):
 @given(table=odd_tables(), other=odd_tables())
 @tries(2)
 def test_odd_tables_are_learnt(name, table, other):
-    prototype, methods = ESTIMATORS[name]
-    model = clone(prototype)
+    model = clone(ESTIMATORS[name])
     if attempt(model.fit, table) is None:
         assert not any(attribute.endswith("_") for attribute in vars(model))
         return
-    for method in methods:
+    for method in METHODS[name]:
         assert call(model, method, table) is not None
         call(model, method, other)
 
 
 @pytest.fixture(scope="module")
-def learnt():
-    """Estimators fitted to a plain table."""
-    rng = np.random.default_rng(0)
-    table = pd.DataFrame(
-        {
-            "a": rng.normal(size=60),
-            "b": np.where(rng.random(60) < 0.5, "a", None),
-            "": rng.integers(9, size=60),
-        }
-    )
-    numbers = rng.normal(size=(60, 3))
-    return {
-        (name, kind): clone(model).fit(X)
-        for name, (model, _) in ESTIMATORS.items()
-        for kind, X in (("frame", table), ("array", numbers))
-    }
+def saved():
+    """Fitted estimators from a file."""
+    return joblib.load(Path(__file__).parent / "data" / "saved-0.1.0.joblib")
 
 
-@pytest.mark.parametrize("kind", ["frame", "array"])
-@pytest.mark.parametrize("name", ESTIMATORS)
-@given(table=odd_tables(n_columns=3), rename=st.booleans())
-@tries(10)
-def test_odd_tables_meet_fitted_estimators(learnt, name, kind, table, rename):
-    if rename and isinstance(table, pd.DataFrame | pl.DataFrame):
-        table = (
-            table.set_axis(["a", "b", ""], axis=1)
-            if hasattr(table, "iloc")
-            else table.rename(dict(zip(table.columns, ["a", "b", ""], strict=True)))
-        )
-    model = learnt[name, kind]
-    for method in ESTIMATORS[name][1]:
-        call(model, method, table)
+@pytest.mark.parametrize("name", ["masked", "array", "gaussian", "denoiser", "imputer", "detector"])
+@given(table=st.one_of(odd_copies(TABLE), odd_tables(n_columns=3)))
+@tries(8)
+def test_odd_tables_meet_fitted_estimators(saved, name, table):
+    for method in METHODS[name]:
+        call(saved[name][0], method, table)
 
 
 @given(table=odd_tables(), y=st.lists(st.sampled_from(["a", "b", 1, 2.5, None]), max_size=40))
@@ -211,3 +195,76 @@ def test_odd_tables_are_over_sampled(table, y):
     y = [*y, *"aabb" * 10][: np.shape(table)[0] if np.ndim(table) else 0]
     sampler = DiffusionOverSampler(generator=GENERATOR, random_state=0)
     attempt(lambda table: sampler.fit_resample(table, y), table)
+
+
+# What these and others found
+
+
+@pytest.mark.parametrize("value", [1e22, -1e30, 1e308])
+@pytest.mark.parametrize("sigma", ["auto", 0.5])
+def test_a_number_too_far_for_the_network_is_refused(saved, value, sigma):
+    denoiser = copy.copy(saved["denoiser"][0]).set_params(sigma=sigma if sigma == "auto" else [sigma] * 3)
+    rows = TABLE[:3].copy()
+    rows.loc[1, "savings"] = value
+    with pytest.raises(ValueError, match=r"standard deviations from the mean of training, in row 1"):
+        denoiser.transform(rows)
+
+
+def test_numbers_of_infinite_variance_are_refused():
+    with pytest.raises(ValueError, match="whose variance is infinite: scale X first"):
+        DiffusionDenoiser(**SMALL).fit(np.array([[1e200], [-1e200]]))
+
+
+def test_the_noise_of_a_single_far_row_is_estimated(saved):
+    rows = TABLE[:1].assign(income=1e9)
+    assert np.isfinite(saved["denoiser"][0].transform(rows)["income"]).all()
+
+
+@pytest.mark.parametrize(
+    "model", [DiffusionNoiser(), DenoisingRegressor(**SMALL)], ids=["noiser", "regressor"]
+)
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([1j, 2.0], "hold no numbers|Complex data not supported"),
+        ([np.inf, -np.inf], "contains infinity"),
+        (pd.period_range("2020", periods=2, freq="M"), "hold no numbers|cannot be read as numbers"),
+    ],
+)
+def test_cells_that_are_no_numbers_are_refused_in_plain_words(model, cells, words):
+    table = pd.DataFrame({"a": cells, "b": [1.0, 2.0]})
+    with pytest.raises((TypeError, ValueError), match=words):
+        clone(model).fit(table, table[["b"]])
+
+
+def test_the_text_nan_is_a_hole_among_numbers():
+    encoder = TableEncoder().fit(pd.DataFrame({"a": [1, 2, 3]}))
+    assert encoder.encode(pd.DataFrame({"a": ["2", "nan"]}), holes=True).codes.ravel().tolist() == [1, -1]
+
+
+def test_lists_in_place_of_categories_are_refused_in_plain_words():
+    encoder = TableEncoder().fit(pl.DataFrame({"a": ["x", "y"]}))
+    with pytest.raises(ValueError, match="column 'a' has dtype List"):
+        encoder.encode(pl.DataFrame({"a": [[1], [2]]}))
+
+
+def test_numbers_in_place_of_categories_are_not_noised():
+    noiser = DiffusionNoiser(10.0, categorical_features=["a"], random_state=0).fit(
+        pd.DataFrame({"a": ["x", "y"]})
+    )
+    with pytest.raises(ValueError, match="column 'a' has dtype Float64, which does not hold the categories"):
+        noiser.transform(pd.DataFrame({"a": [1.0, 2.0]}))
+
+
+def test_a_column_of_booleans_is_not_filled_with_text(saved):
+    rows = TABLE[:3].assign(region=pd.array([True, None, False], dtype="boolean"))
+    with pytest.raises(ValueError, match="column 'region' has dtype boolean, which does not hold"):
+        saved["imputer"][0].transform(rows)
+
+
+def test_ten_thousand_categories_come_back():
+    table = pd.DataFrame({"a": [f"category {place % 10_000}" for place in range(20_000)]})
+    encoder = TableEncoder(max_categories=None).fit(table)
+    codes, low, _ = encoder.encode(table)
+    assert encoder.n_codes_.tolist() == [10_000]
+    pd.testing.assert_frame_equal(encoder.decode(codes, low, np.random.default_rng(0)), table)
