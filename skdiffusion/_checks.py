@@ -47,7 +47,8 @@ def locating(**tables):
     Errors of the libraries that read tables become ones that say which tables these are.
     """
     for name, table in tables.items():
-        if any(getattr(dtype, "kind", "") == "c" for dtype in getattr(table, "dtypes", ())):
+        dtypes = table.dtypes if hasattr(table, "columns") else ()
+        if any(getattr(dtype, "kind", "") == "c" for dtype in dtypes):
             raise ValueError(
                 f"Complex data not supported, got a column of {name}: convert it to real numbers."
             )

@@ -283,7 +283,7 @@ class NumericColumn:
             expected += probabilities[:, code] * distances
         if first.dtype.kind == "f" or max(abs(float(first[0])), abs(float(last[0]))) < 2**53:
             return first.astype(np.float64) + expected
-        share = expected / difference(first, last)
+        share = expected / max(difference(first, last)[0], 1)  # 0 of a constant
         return interpolate(np.repeat(first, len(share)), np.repeat(last, len(share)), share)
 
     def _place_knots(self, values, counts, codes):

@@ -429,5 +429,5 @@ def _with_floats(template):
     if not is_frame(template):
         return template.astype(float) if template.dtype.kind in "iub" else template
     frame = as_narwhals(template)
-    whole = [nw.col(name).cast(nw.Float64) for name, dtype in frame.schema.items() if dtype.is_integer()]
+    whole = [column.cast(nw.Float64) for column in frame.iter_columns() if column.dtype.is_integer()]
     return frame.with_columns(*whole).to_native()

@@ -61,7 +61,8 @@ def from_plain(plain):
     dtypes = [_pandas_dtype(dtype, library) for dtype in plain["dtypes"]]
     table = library.DataFrame({place: library.Series([], dtype=dtype) for place, dtype in enumerate(dtypes)})
     names = plain["names"]
-    table.columns = library.Index(names["cells"], dtype=_pandas_dtype(names["dtype"], library))
+    dtype = _pandas_dtype(names["dtype"], library)
+    table.columns = library.Index(names["cells"], dtype=dtype, tupleize_cols=dtype is None)
     table.columns.names = names["names"]
     return table
 
@@ -74,7 +75,8 @@ def _plain_polars(template):
 
 def _plain_pandas(template):
     names = template.columns
-    cells = {"cells": names.tolist(), "dtype": _plain_dtype(names.dtype), "names": list(names.names)}
+    dtype = _plain_dtype(names.dtype) if names.nlevels == 1 else None
+    cells = {"cells": names.tolist(), "dtype": dtype, "names": list(names.names)}
     return {"library": "pandas", "names": cells, "dtypes": [_plain_dtype(dtype) for dtype in template.dtypes]}
 
 
@@ -83,14 +85,14 @@ def _plain_dtype(dtype):
     if hasattr(dtype, "categories"):
         cells = dtype.categories
         return {"categories": cells.tolist(), "of": _plain_dtype(cells.dtype), "ordered": dtype.ordered}
-    if hasattr(dtype, "storage"):
+    if type(dtype).__name__ == "StringDtype":
         return {"storage": dtype.storage, "has_nan": isinstance(dtype.na_value, float)}
     return str(dtype)
 
 
 def _pandas_dtype(plain, pd):
     if not isinstance(plain, dict):
-        return pd.api.types.pandas_dtype(plain)
+        return plain and pd.api.types.pandas_dtype(plain)
     if "storage" in plain:
         return pd.StringDtype(plain["storage"], na_value=float("nan") if plain["has_nan"] else pd.NA)
     categories = pd.Index(plain["categories"], dtype=_pandas_dtype(plain["of"], pd))

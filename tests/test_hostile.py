@@ -237,6 +237,18 @@ def test_cells_that_are_no_numbers_are_refused_in_plain_words(model, cells, word
         clone(model).fit(table, table[["b"]])
 
 
+def test_a_constant_of_huge_integers_is_filled_with_itself():
+    table = np.array([[2**63 - 1, 1], [2**63 - 1, 2]] * 5)
+    imputer = DiffusionImputer(generator=GENERATOR, random_state=0).fit(pd.DataFrame(table, dtype="Int64"))
+    rows = pd.DataFrame({0: [None, 2**63 - 1], 1: [1, None]}, dtype="Int64")
+    assert imputer.transform(rows)[0, 0] == 2**63 - 1
+
+
+def test_the_denoiser_takes_names_of_all_kinds():
+    table = pd.DataFrame({("a", 1): [1, 2], 2.5: [0.5, 1.5]})
+    assert DiffusionDenoiser(**SMALL).fit(table).transform(table).shape == (2, 2)
+
+
 def test_the_text_nan_is_a_hole_among_numbers():
     encoder = TableEncoder().fit(pd.DataFrame({"a": [1, 2, 3]}))
     assert encoder.encode(pd.DataFrame({"a": ["2", "nan"]}), holes=True).codes.ravel().tolist() == [1, -1]

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
+import polars.testing
 import pytest
 import skops.io
 from _saved import TABLE, drawn, result
@@ -200,6 +201,7 @@ ZONED = pd.DatetimeIndex(["2020-01-01"], tz="Europe/Paris")
         _frames.PANDAS.convert_dtypes(),
         *(pd.DataFrame([[1, "x"]], columns=names) for names in NAMES),
         pd.DataFrame([[1]], columns=pd.Index(["a"], name="measure")),
+        pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", 1)], names=["x", None])),
         pd.DataFrame({"time": ZONED, "span": ZONED - ZONED, "levels": pd.Categorical(ZONED)}),
         pd.DataFrame({"arrow": pd.array([1, None], dtype="int16[pyarrow]")}),
         pd.DataFrame({"text": pd.array(["a"], dtype="string")}),
