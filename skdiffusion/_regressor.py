@@ -429,7 +429,7 @@ class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseE
 
     def _fit(self, X, y, sample_weight, *, again, partial):
         """Train, and set what was learnt all at once, or nothing."""
-        before = dict(vars(self))
+        before, learnt = dict(vars(self)), {}
         try:
             rows = self._check_rows(X, y, sample_weight, again)
             result, learnt = self._learn(*rows, again, partial)
@@ -437,7 +437,9 @@ class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseE
             vars(self).update(learnt)
         except BaseException:
             # _check_rows notes the new table's columns; the weights still belong to the old one's.
-            self.__dict__ = before
+            ours = {"n_features_in_", "feature_names_in_", "_model", *learnt}
+            others = {name: value for name, value in vars(self).items() if name not in ours}
+            self.__dict__ = others | {name: before[name] for name in ours & before.keys()}
             raise
         if result.interrupted:
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the weights of its last whole epoch")
