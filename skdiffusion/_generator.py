@@ -487,8 +487,8 @@ class DiffusionGenerator(BaseEstimator):
             check_image_shape("image_shape", self.image_shape)
             if self.process != "gaussian":
                 raise ValueError(
-                    f"image_shape needs process='gaussian', got {self.process!r}: set it, or leave image_shape "
-                    "out."
+                    f"image_shape needs process='gaussian', got {self.process!r}: set it, or leave "
+                    "image_shape out."
                 )
         if self.verbose not in (True, False):
             check_integer("verbose", self.verbose, low=0)

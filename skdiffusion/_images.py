@@ -11,7 +11,7 @@ from .schedules import Karras
 _N_CHUNK_PIXELS = 2**16
 
 # Noise levels at which classes are compared.
-_N_LEVELS = 32
+_N_LEVELS = 8
 
 
 class ImageProcess:
