@@ -71,7 +71,8 @@ class DiffusionGenerator(BaseEstimator):
         Factor of the sum of squared kernel weights that is added to the loss. "auto" is 3 by the number of
         rows.
     dropout : "auto" or float, default="auto"
-        Share of units dropped in each block while training. "auto" depends on the number of rows.
+        Share of units dropped in each block while training. "auto" depends on the number of rows, and is a
+        quarter of that for images.
     learning_rate : float, default=2e-3
         Rate of Adam after the first steps. It falls to zero in the last part of the training.
     batch_size : "auto" or int, default="auto"
@@ -555,10 +556,11 @@ class DiffusionGenerator(BaseEstimator):
         encoder, target_encoder, n_rows = (
             learnt[name] for name in ("encoder_", "target_encoder_", "_n_rows")
         )
-        dropout = automatic_dropout(n_rows) if self.dropout == "auto" else self.dropout
-        sizes = _HIDDEN_LAYER_SIZES if self.image_shape is None else _IMAGE_LAYER_SIZES
-        if self.hidden_layer_sizes != "auto":
-            sizes = self.hidden_layer_sizes
+        dropout, sizes = automatic_dropout(n_rows), _HIDDEN_LAYER_SIZES
+        if self.image_shape is not None:
+            dropout, sizes = dropout / 4, _IMAGE_LAYER_SIZES
+        dropout = dropout if self.dropout == "auto" else self.dropout
+        sizes = sizes if self.hidden_layer_sizes == "auto" else self.hidden_layer_sizes
         shape = {"hidden_layer_sizes": sizes, "dropout": dropout}
         if self.image_shape is not None:
             image_shape = (*self.image_shape, 1)[:3]

@@ -79,7 +79,7 @@ class ImageNetwork:
         """
         low, high, labels = arrays
         n_rows = low.shape[0]
-        x0 = low + (high - low) * draws.uniform(low.shape)
+        x0 = _clean(low, high, draws)
         share = (ops.arange(n_rows, dtype="float32") + draws.uniform((n_rows,))) / n_rows
         sigma = ops.exp(_LOG_SIGMA_MEAN + _LOG_SIGMA_STD * normal_score(share))[:, None]
         x = x0 + sigma * draws.normal(x0.shape)
@@ -115,10 +115,10 @@ class ImageNetwork:
         x0 = (low + high) / 2
 
         def denoise(x, sigma):
-            mean = self._posterior_mean(x, sigma, labels)
             if not guided:
-                return mean
-            without = self._posterior_mean(x, sigma, ops.full_like(labels, -1))
+                return self._posterior_mean(x, sigma, labels)
+            twice = ops.concatenate([labels, ops.full_like(labels, -1)])
+            mean, without = ops.split(self._posterior_mean(ops.concatenate([x, x]), sigma, twice), 2)
             return without + (1 + guidance) * (mean - without)
 
         x = moves[0, 0] * Draws(seed).normal(x0.shape)
@@ -130,9 +130,12 @@ class ImageNetwork:
         n_rows = low.shape[0]
         first, last = np.log(SIGMA_MIN), np.log(SIGMA_MAX)
         step_size = np.float32(last - first) / ops.cast(n_levels, "float32")
-        x0 = low + (high - low) * Draws(seed).uniform(low.shape)
+        x0, is_level = _clean(low, high, Draws(seed)), _is_level(low, high)
+        known = (np.float32(np.log(2 * np.pi)) + ops.square(x0)) / 2
+        coarse = ops.square(x0) / (2 * SIGMA_MAX**2) + ops.log(ops.maximum(high - low, SIGMA_MIN))
 
-        # The error beyond that of the posterior mean of independent normal pixels, whose density is known.
+        # Of a density, the error beyond that of normal pixels alone, whose density is known. Of levels, which
+        # the least noise leaves apart, all of the error: it gives a probability, for the width of a level.
         def step(count, total):
             draws = Draws(ops.stack([seed[0], seed[1] + 1 + count]))
             position = ops.cast(count, "float32") + draws.uniform((n_rows, 1))
@@ -140,11 +143,22 @@ class ImageNetwork:
             x = x0 + sigma * draws.normal(x0.shape)
             variance = 1 + ops.square(sigma)
             error = ops.square(x0 - self._posterior_mean(x, sigma, labels))
-            excess = error - ops.square(x0 - x / variance)
+            excess = error - ops.where(is_level, 0.0, ops.square(x0 - x / variance))
             return count + 1, total + ops.sum(excess / ops.square(sigma), axis=1) * step_size
 
         _, total = ops.while_loop(lambda count, _: count < n_levels, step, (0, ops.zeros(n_rows, "float32")))
-        return total + ops.sum(ops.square(x0) / 2 + np.float32(np.log(2 * np.pi) / 2), axis=1)
+        return total + ops.sum(ops.where(is_level, coarse, known), axis=1)
+
+
+def _is_level(low, high):
+    """Tell which values are so far from their neighbours that the least noise does not blur them."""
+    return high - low > 6 * SIGMA_MIN
+
+
+def _clean(low, high, draws):
+    """Return levels as they are, and finer values spread evenly over their intervals."""
+    share = ops.where(_is_level(low, high), 0.5, draws.uniform(low.shape))
+    return low + (high - low) * share
 
 
 def initial_weights(architecture, rng):

@@ -8,7 +8,7 @@ from ._reverse import N_ROUNDS, moves_of
 from .schedules import Karras
 
 # Pixels of one call on the device while sampling.
-_N_CHUNK_PIXELS = 2**16
+_N_CHUNK_PIXELS = 2**14
 
 # Noise levels at which classes are compared.
 _N_LEVELS = 8
