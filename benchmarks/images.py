@@ -176,7 +176,7 @@ def main():
     else:
         X, y = load_digits(return_X_y=True)
     side = round(np.sqrt(X.shape[1]))
-    split = train_test_split(X, y, test_size=0.2, stratify=y, random_state=arguments.seed)
+    split = train_test_split(X, y, test_size=360, stratify=y, random_state=arguments.seed)
     fits = {}
     for name, generator in generators(side, arguments.max_time, arguments.seed).items():
         fits[name] = timed(generator.fit, split[0], split[2])

@@ -9,7 +9,7 @@ from keras import ops
 from scipy.special import ndtr, ndtri
 
 from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, Blocks, filled, normal_score, padded
-from ._reverse import N_ROUNDS, follow, moves_of
+from ._reverse import N_ROUNDS, follow, last_level, moves_of
 from ._training import Draws, compiled
 from .networks import residual_features, residual_weights
 from .schedules import Karras
@@ -473,7 +473,7 @@ class GaussianNetwork:
             return self._posterior_mean(x, sigma, log_odds)[0]
 
         x = follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler)
-        sigma = moves[n_moves - 1, 0]
+        sigma = last_level(moves, n_moves)
         _, (numbers, logits, part_logits) = self._posterior_mean(x, sigma, log_odds)
         categories = codes[:, :0] if logits is None else _draw(self._categories, logits, draws)
         parts = codes[:, :0] if part_logits is None else _draw(self._parts, part_logits, draws)

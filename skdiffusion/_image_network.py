@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from ._blocks import normal_score
-from ._reverse import follow
+from ._reverse import follow, last_level
 from ._training import Draws, compiled
 from .networks import convolution, convolutional_features, convolutional_weights
 
@@ -123,7 +123,7 @@ class ImageNetwork:
 
         x = moves[0, 0] * Draws(seed).normal(x0.shape)
         x = follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler)
-        return denoise(x, moves[n_moves - 1, 0])
+        return denoise(x, last_level(moves, n_moves))
 
     def _bound(self, low, high, labels, n_levels, seed):
         """Return an upper bound of minus the log-density of each image, on the network's scale."""

@@ -58,7 +58,7 @@ def follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler):
         move, is_last = count // n_rounds, count % n_rounds == n_rounds - 1
         rounds_left = n_rounds - 1 - count % n_rounds
         draws = Draws(ops.stack([seed[0], seed[1] + 1 + move * N_ROUNDS + rounds_left]))
-        sigma, sigma_next, weight = moves[move, 0], moves[move, 1], moves[move, 2]
+        sigma, sigma_next, weight = ops.unstack(ops.take(moves, move, axis=0))
         x = ops.where(is_given, x0 + sigma * draws.normal(x.shape), x)
         clean = previous
         if sampler == "multistep":
@@ -75,4 +75,10 @@ def follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler):
         lambda count, *_: count < (n_moves - 1) * n_rounds, step, (0, x, ops.zeros_like(x))
     )
     noise = Draws(ops.stack([seed[0], seed[1] - 1])).normal(x.shape)
-    return ops.where(is_given, x0 + moves[n_moves - 1, 0] * noise, x)
+    return ops.where(is_given, x0 + last_level(moves, n_moves) * noise, x)
+
+
+def last_level(moves, n_moves):
+    """Return the last noise level above 0."""
+    # A slice at a place that is told at run time would be compiled anew for each.
+    return ops.take(moves[:, 0], n_moves - 1)
