@@ -198,7 +198,7 @@ def test_a_copy_draws_the_same(trained):
 
 def test_images_may_have_channels_and_sides_that_are_odd():
     X = np.hstack([halves(40, seed=seed)[0] for seed in range(5)])[:, :45].astype(np.float32)
-    drawn = make(image_shape=(5, 3, 3), hidden_layer_sizes=(2, 2)).fit(X).sample(3, random_state=0)
+    drawn = make(image_shape=(5, 3, 3), hidden_layer_sizes=(2,)).fit(X).sample(3, random_state=0)
     assert drawn.shape == (3, 45)
     assert drawn.dtype == np.float32
 
