@@ -28,11 +28,11 @@ _N_SAMPLING_STEPS = 20
 # Optimizer steps in an epoch, at least: a small table is passed more often.
 _N_EPOCH_STEPS = 16
 
-# Of calibration: its share of the work of training, and the seconds it needs, for it compiles a program.
-_CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
-
 # The same for images, whose held-out loss takes more of the time.
 _N_IMAGE_EPOCH_STEPS = 100
+
+# Of calibration: its share of the work of training, and the seconds it needs, for it compiles a program.
+_CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
 
 # Widths of the network's layers: of its blocks, and of its resolutions for images.
 _HIDDEN_LAYER_SIZES, _IMAGE_LAYER_SIZES = (256, 256, 256), (32, 64)
