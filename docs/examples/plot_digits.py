@@ -20,8 +20,8 @@ train, test, train_labels, labels = train_test_split(X, y, test_size=200, strati
 generator = DiffusionGenerator(
     process="gaussian",
     image_shape=(8, 8),
-    hidden_layer_sizes=(16, 32),
-    epochs=5,
+    hidden_layer_sizes=(24,),  # one resolution; the default has two
+    epochs=7,
     learning_rate=5e-3,
     early_stopping=False,
     sampler="multistep",
