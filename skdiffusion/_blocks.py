@@ -38,9 +38,9 @@ def normal_score(ranks):
     return np.float32(np.sqrt(2)) * ops.erfinv(2 * ops.clip(ranks, margin, 1 - margin) - 1)
 
 
-def filled(array):
+def filled(array, n_chunk_rows=N_CHUNK_ROWS):
     """Repeat the first row until the array has the rows of a chunk."""
-    n_missing = N_CHUNK_ROWS - len(array)
+    n_missing = n_chunk_rows - len(array)
     return np.concatenate([array, np.repeat(array[:1], n_missing, axis=0)]) if n_missing else array
 
 

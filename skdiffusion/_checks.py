@@ -40,6 +40,14 @@ def check_widths(name, sizes):
         check_integer(f"each of {name}", size, low=1)
 
 
+def check_image_shape(name, shape):
+    """Raise unless `shape` is the height and width of images, or these and their number of channels."""
+    if not isinstance(shape, tuple | list) or len(shape) not in (2, 3):
+        raise ValueError(f"{name} must be (height, width) or (height, width, n_channels), got {shape!r}.")
+    for size in shape:
+        check_integer(f"each of {name}", size, low=1)
+
+
 @contextmanager
 def locating(**tables):
     """Let scikit-learn's errors end in a remedy, and say where in the table of that name a bad value is.

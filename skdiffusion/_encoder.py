@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._cells import Column
 from ._checks import check_integer, check_option, check_real
 from ._columns import CategoricalColumn, NumericColumn
+from ._pixels import PixelColumn
 from ._state import as_plain, from_plain
 from ._table import (
     as_table,
@@ -65,6 +66,8 @@ class TableEncoder(BaseEstimator):
         the last one. "auto" is 1 code for each 10 rows, from 20 to 1000. None sets no limit.
     min_frequency : int, float or None, default=None
         Categories of fewer rows, or of a smaller share of the rows, share a code.
+    pixels : bool, default=False
+        Whether all columns are pixels of images: one code each, and ranks on one linear scale.
 
     Attributes
     ----------
@@ -108,12 +111,19 @@ class TableEncoder(BaseEstimator):
     """
 
     def __init__(
-        self, *, n_bins="auto", categorical_features="from_dtype", max_categories="auto", min_frequency=None
+        self,
+        *,
+        n_bins="auto",
+        categorical_features="from_dtype",
+        max_categories="auto",
+        min_frequency=None,
+        pixels=False,
     ):
         self.n_bins = n_bins
         self.categorical_features = categorical_features
         self.max_categories = max_categories
         self.min_frequency = min_frequency
+        self.pixels = pixels
 
     def fit(self, X, sample_weight=None):
         """Learn the codes of a table.
@@ -149,16 +159,21 @@ class TableEncoder(BaseEstimator):
                 raise ValueError("sample_weight is 0 for all rows: give some of them a positive weight")
             weights = weights[rows]
 
-        columns = []
+        columns, pixels = [], []
         for index in range(len(numeric)):
             column = self._read(table, index, numeric[index], template)
             column = column._replace(values=column.values[rows], missing=column.missing[rows])
-            if numeric[index]:
+            if self.pixels:
+                _check_pixels(column, column_name(table, index), numeric[index])
+                pixels.append(column)
+            elif numeric[index]:
                 columns.append(NumericColumn().fit(column, weights, self.n_bins))
             else:
                 _warn_of_identifiers(column, column_name(table, index))
                 learnt = CategoricalColumn().fit(column, weights, self.max_categories, self.min_frequency)
                 columns.append(learnt)
+        if self.pixels:
+            columns = [PixelColumn(pixels, weights)] * len(pixels)
         validate_data(self, table, skip_check_array=True)
 
         self.columns_, self.numeric_, self.template_ = columns, numeric, template
@@ -389,6 +404,16 @@ def _overlaid(column, given, name):
             )
     missing[rows] = False
     return column._replace(values=values, missing=missing)
+
+
+def _check_pixels(column, name, numeric):
+    """Raise unless a column can be a pixel."""
+    if not numeric:
+        raise ValueError(f"column {name!r} holds no numbers: the pixels of images are numbers, convert them.")
+    if column.missing.any():
+        raise ValueError(
+            f"column {name!r} has missing cells, first in row {column.missing.argmax()}: fit to whole images."
+        )
 
 
 def _few(cells):

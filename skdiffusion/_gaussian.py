@@ -9,9 +9,9 @@ from keras import ops
 from scipy.special import ndtr, ndtri
 
 from ._blocks import IMPOSSIBLE, N_CHUNK_ROWS, Blocks, filled, normal_score, padded
+from ._reverse import N_ROUNDS, follow, last_level, moves_of
 from ._training import Draws, compiled
 from .networks import residual_features, residual_weights
-from .samplers import ancestral_step, euler_step, heun_step, multistep_step, multistep_weights
 from .schedules import Karras
 
 # Distribution of the logarithm of the noise level while training.
@@ -24,9 +24,6 @@ _SIGMA_MIN, _SIGMA_MAX = 0.01, 20.0
 # Sines and cosines of a number's rank, and of the noise level, that the network sees.
 _N_WAVES, _N_NOISE_WAVES = 8, 8
 _NOISE_FREQUENCY = np.pi / 1.5
-
-# Passes at each noise level where cells are given.
-_N_ROUNDS = 4
 
 # Stands for the normal score of rank 1.
 _FAR = 30.0
@@ -218,9 +215,7 @@ class GaussianProcess:
         is_given = self._is_given(encoded)
         log_odds = self._log_odds if holes else self._log_odds_without_holes
         sigmas = Karras(sigma_min=_SIGMA_MIN, sigma_max=_SIGMA_MAX).grid(n_sampling_steps)
-        moves = np.ones((2 ** (n_sampling_steps - 1).bit_length(), 3), np.float32)
-        moves[:n_sampling_steps] = np.stack([sigmas[:-1], sigmas[1:], multistep_weights(sigmas)], axis=1)
-        n_rounds = _N_ROUNDS if is_given.any() else 1
+        n_rounds = N_ROUNDS if is_given.any() else 1
         codes, ranks = encoded.codes.copy(), (encoded.low + encoded.high) / 2
         has_detail = np.array([number.detail >= 0 for number in self._numbers], bool)
         detailed = np.sort(self._numeric[has_detail])
@@ -230,7 +225,7 @@ class GaussianProcess:
             draws = rng.integers(2**31, size=2).astype(np.int32)
             x, *drawn = program.network.restore[sampler](
                 *(filled(array[rows]) for array in (*arrays, is_given)),
-                moves,
+                moves_of(sigmas),
                 np.int32(n_sampling_steps),
                 np.int32(n_rounds),
                 log_odds,
@@ -473,33 +468,12 @@ class GaussianNetwork:
         draws = Draws(seed)
         x0 = self._clean(codes[:, : len(self._categories)], low, high, draws)
         x = moves[0, 0] * draws.normal(x0.shape)
-        has_given = ops.any(is_given, axis=1, keepdims=True)
 
         def denoise(x, sigma):
             return self._posterior_mean(x, sigma, log_odds)[0]
 
-        def step(count, x, previous):
-            move, is_last = count // n_rounds, count % n_rounds == n_rounds - 1
-            rounds_left = n_rounds - 1 - count % n_rounds
-            draws = Draws(ops.stack([seed[0], seed[1] + 1 + move * _N_ROUNDS + rounds_left]))
-            sigma, sigma_next, weight = moves[move, 0], moves[move, 1], moves[move, 2]
-            x = ops.where(is_given, x0 + sigma * draws.normal(x.shape), x)
-            clean = previous
-            if sampler == "multistep":
-                moved, clean = multistep_step(denoise, x, sigma, sigma_next, previous, weight)
-            elif sampler == "ancestral":
-                moved = ancestral_step(denoise, x, sigma, sigma_next, draws.normal(x.shape))
-            else:
-                moved = {"euler": euler_step, "heun": heun_step}[sampler](denoise, x, sigma, sigma_next)
-            again = moved + ops.sqrt(ops.square(sigma) - ops.square(sigma_next)) * draws.normal(x.shape)
-            x = ops.where(is_last, moved, ops.where(has_given, again, x))
-            return count + 1, x, ops.where(is_last, clean, previous)
-
-        _, x, _ = ops.while_loop(
-            lambda count, *_: count < (n_moves - 1) * n_rounds, step, (0, x, ops.zeros_like(x))
-        )
-        sigma = moves[n_moves - 1, 0]
-        x = ops.where(is_given, x0 + sigma * Draws(ops.stack([seed[0], seed[1] - 1])).normal(x.shape), x)
+        x = follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler)
+        sigma = last_level(moves, n_moves)
         _, (numbers, logits, part_logits) = self._posterior_mean(x, sigma, log_odds)
         categories = codes[:, :0] if logits is None else _draw(self._categories, logits, draws)
         parts = codes[:, :0] if part_logits is None else _draw(self._parts, part_logits, draws)

@@ -8,7 +8,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ._checks import check_integer, check_option, check_real, check_unless_auto, check_widths
+from ._checks import (
+    check_image_shape,
+    check_integer,
+    check_option,
+    check_real,
+    check_unless_auto,
+    check_widths,
+)
 from ._encoder import EncodedTable, TableEncoder
 from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
 from ._state import StateMixin
@@ -22,8 +29,14 @@ _N_SAMPLING_STEPS = 20
 # Optimizer steps in an epoch, at least: a small table is passed more often.
 _N_EPOCH_STEPS = 16
 
+# The same for images, whose held-out loss takes more of the time.
+_N_IMAGE_EPOCH_STEPS = 100
+
 # Of calibration: its share of the work of training, and the seconds it needs, for it compiles a program.
 _CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
+
+# Widths of the network's layers: of its blocks, and of its resolutions for images.
+_HIDDEN_LAYER_SIZES, _IMAGE_LAYER_SIZES = (256, 256, 256), (32, 64)
 
 
 class DiffusionGenerator(StateMixin, BaseEstimator):
@@ -37,6 +50,10 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     process : {"masked", "gaussian"}, default="masked"
         How rows are corrupted and restored. "masked" hides cells and reveals them again, one by one.
         "gaussian" adds noise to all cells at once and takes it away step by step.
+    image_shape : tuple of int or None, default=None
+        Height and width of images, and their number of channels if there are several: then each row is an
+        image, pixel by pixel, row by row, channels last. Only for the gaussian process, whose network is then
+        a convolutional one, and which sees the class of `y`.
     n_bins : "auto" or int, default="auto"
         Number of quantile bins of a numeric column, for the cells that are no atoms. "auto" is 1 bin for each
         5000 of them, from 1 to 8.
@@ -48,13 +65,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         from it by their frequencies. "auto" is 1 for each 10 rows, from 20 to 1000. None sets no limit.
     min_frequency : int, float or None, default=None
         Categories of fewer rows, or of a smaller share of the rows, share that code too.
-    hidden_layer_sizes : tuple of int, default=(256, 256, 256)
-        Width of each residual block of the network.
+    hidden_layer_sizes : "auto" or tuple of int, default="auto"
+        Width of each residual block of the network. Of images, the number of channels at each resolution, of
+        which each is half the one before. "auto" is (256, 256, 256), and (32, 64) for images.
     l2 : "auto" or float, default="auto"
         Factor of the sum of squared kernel weights that is added to the loss. "auto" is 3 by the number of
         rows.
     dropout : "auto" or float, default="auto"
-        Share of units dropped in each block while training. "auto" depends on the number of rows.
+        Share of units dropped in each block while training. "auto" depends on the number of rows, and is a
+        quarter of that for images.
     learning_rate : float, default=2e-3
         Rate of Adam after the first steps. It falls to zero in the last part of the training.
     batch_size : "auto" or int, default="auto"
@@ -74,6 +93,9 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         How noise is taken away. Only for the gaussian process.
     n_sampling_steps : "auto" or int, default="auto"
         Steps from noise to data. Only for the gaussian process.
+    guidance : float, default=0.0
+        How much further towards its class than it should each step of an image goes, 0 at least [4]_. Above
+        0, images are more typical of their class, and less varied. Only for images, fitted with `y`.
     random_state : int, RandomState instance or None, default=None
         Source of the initial weights, the held-out rows and the draws of the training. Pass an int for the
         same fit on each call.
@@ -86,7 +108,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         Turns tables into codes and ranks.
     target_encoder_ : TableEncoder or None
         The same for `y`; None if fitted without.
-    process_ : MaskedProcess or GaussianProcess
+    process_ : MaskedProcess, GaussianProcess or ImageProcess
         What corrupts and restores rows.
     weights_ : list of ndarray
         Weights of the network: the averages over the last steps.
@@ -116,6 +138,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     .. [1] Austin et al. (2021). Structured Denoising Diffusion Models in Discrete State-Spaces. NeurIPS.
     .. [2] Hoogeboom et al. (2022). Autoregressive Diffusion Models. ICLR. Equation 4.
     .. [3] Karras et al. (2022). Elucidating the Design Space of Diffusion-Based Generative Models. NeurIPS.
+    .. [4] Ho & Salimans (2022). Classifier-Free Diffusion Guidance. arXiv:2207.12598. Equation 6.
 
     Examples
     --------
@@ -134,11 +157,12 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         self,
         *,
         process="masked",
+        image_shape=None,
         n_bins="auto",
         categorical_features="from_dtype",
         max_categories="auto",
         min_frequency=None,
-        hidden_layer_sizes=(256, 256, 256),
+        hidden_layer_sizes="auto",
         l2="auto",
         dropout="auto",
         learning_rate=2e-3,
@@ -149,10 +173,12 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         early_stopping=True,
         sampler="heun",
         n_sampling_steps="auto",
+        guidance=0.0,
         random_state=None,
         verbose=0,
     ):
         self.process = process
+        self.image_shape = image_shape
         self.n_bins = n_bins
         self.categorical_features = categorical_features
         self.max_categories = max_categories
@@ -168,6 +194,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.sampler = sampler
         self.n_sampling_steps = n_sampling_steps
+        self.guidance = guidance
         self.random_state = random_state
         self.verbose = verbose
 
@@ -193,6 +220,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, `X`, `y` or `sample_weight` is not as described, or if training diverges twice.
+            Images must be whole, and their `y` classes.
         """
         started = time.perf_counter()
         self._check_parameters()
@@ -201,6 +229,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         if y is not None:
             y = as_one_column(y)
             check_consistent_length(table, y)
+        self._check_image(table, y)
         if not (present := np.flatnonzero(weight)).size:
             raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
         if len(present) < len(weight):
@@ -213,13 +242,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             categorical_features=self.categorical_features,
             max_categories=self.max_categories,
             min_frequency=self.min_frequency,
+            pixels=self.image_shape is not None,
         ).fit(table, weight)
         learnt = {"encoder_": encoder, "target_encoder_": None}
         if y is not None:
             learnt["target_encoder_"] = TableEncoder(
                 n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
             ).fit(y, weight)
-        learnt["_n_rows"], learnt["_form"] = len(weight), self.process
+        learnt["_n_rows"] = len(weight)
+        learnt["_form"] = self.process if self.image_shape is None else "image"
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
         arrays = process.arrays(encoded)
@@ -235,7 +266,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation_fraction=self.validation_fraction if self.early_stopping else 0,
-            n_epoch_steps=_N_EPOCH_STEPS,
+            n_epoch_steps=_N_EPOCH_STEPS if self.image_shape is None else _N_IMAGE_EPOCH_STEPS,
             deadline=started + max_time * (1 - _CALIBRATION_SHARE if calibrates else 1),
             random_state=self.random_state,
             verbose=self.verbose,
@@ -292,7 +323,9 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         -----
         The masked process draws hidden cells one by one, each given all that is visible: `given` and `y`
         are exact conditions, numbers included. The gaussian process holds given cells at their values while
-        it takes the noise off the others, and goes back and forth [1]_: an approximation.
+        it takes the noise off the others, and goes back and forth [1]_: an approximation. The class of an
+        image is an exact condition. If it is open, it is drawn by its frequency in training, or given the
+        image if pixels are given.
 
         References
         ----------
@@ -341,7 +374,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X has other columns than in `fit`, or `y` was not given to `fit`.
+            If X has other columns than in `fit`, if `y` was not given to `fit`, or if a pixel is missing.
 
         Notes
         -----
@@ -351,7 +384,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         are revealed, and its mean over two random orders, one the reverse of the other, is returned: a lower
         bound, on average, of the logarithm of the mean over orders. The orders depend on the row alone.
         The gaussian process gives a lower bound in the same measure, estimated with one draw at each of 32
-        noise levels, the same at each call.
+        noise levels, the same at each call. Pixels have no ranks of their own: their density is that of the
+        place between the darkest and the brightest value of all of them, on a linear scale.
         A category, or a missing cell, that training did not have counts as one row among those of training
         and one more.
         """
@@ -389,7 +423,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self._form != "masked":
-            raise ValueError(f"score_cells needs process='masked', fitted with {self._form!r}: fit it anew.")
+            form = "an image_shape" if self._form == "image" else repr(self._form)
+            raise ValueError(f"score_cells needs process='masked', fitted with {form}: fit it anew.")
         encoded = self.encoder_.encode(X, unseen="missing")
         is_unseen = encoded.codes < 0
         if self.target_encoder_:
@@ -432,7 +467,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
     def _check_parameters(self):
         check_option("process", self.process, ("masked", "gaussian"))
-        check_widths("hidden_layer_sizes", self.hidden_layer_sizes)
+        check_unless_auto(check_widths, "hidden_layer_sizes", self.hidden_layer_sizes)
         check_unless_auto(check_real, "l2", self.l2, low=0)
         check_unless_auto(check_real, "dropout", self.dropout, low=0, high=1, open_high=True)
         check_real("learning_rate", self.learning_rate, low=0, open_low=True)
@@ -445,8 +480,35 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         )
         check_option("early_stopping", self.early_stopping, (True, False))
         check_option("sampler", self.sampler, ("heun", "euler", "ancestral", "multistep"))
+        check_real("guidance", self.guidance, low=0)
+        if self.image_shape is not None:
+            check_image_shape("image_shape", self.image_shape)
+            if self.process != "gaussian":
+                raise ValueError(
+                    f"image_shape needs process='gaussian', got {self.process!r}: set it, or leave "
+                    "image_shape out."
+                )
         if self.verbose not in (True, False):
             check_integer("verbose", self.verbose, low=0)
+
+    def _check_image(self, table, y):
+        """Raise unless rows can be images of the shape that was asked for, and `y` their classes."""
+        if self.guidance and (self.image_shape is None or y is None):
+            raise ValueError(
+                f"guidance is {self.guidance!r}, which needs image_shape and y: give both, or leave it at 0."
+            )
+        if self.image_shape is None:
+            return
+        n_pixels = int(np.prod(self.image_shape))
+        if table.shape[1] != n_pixels:
+            raise ValueError(
+                f"image_shape {tuple(self.image_shape)} has {n_pixels} pixels, and X has {table.shape[1]} "
+                "columns: give one column for each pixel and channel."
+            )
+        if y is not None and not holds_classes(y):
+            raise ValueError(
+                "y must hold the classes of images, got numbers that are not whole: bin them first."
+            )
 
     def _encode_asked(self, n_samples, given, kept, y):
         """Encode the cells that `sample` is asked for; the others are hidden."""
@@ -485,13 +547,23 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     def _build_process(self, learnt, encoded, weight):
         from ._factors import FactorModel
         from ._gaussian import GaussianProcess
+        from ._images import ImageProcess
         from ._masked import MaskedProcess, column_scores
 
-        encoder, n_rows = learnt["encoder_"], learnt["_n_rows"]
-        if learnt["target_encoder_"]:
-            encoder = _Joined(encoder, learnt["target_encoder_"])
-        dropout = automatic_dropout(n_rows) if self.dropout == "auto" else self.dropout
-        shape = {"hidden_layer_sizes": self.hidden_layer_sizes, "dropout": dropout}
+        encoder, target_encoder, n_rows = (
+            learnt[name] for name in ("encoder_", "target_encoder_", "_n_rows")
+        )
+        dropout, sizes = automatic_dropout(n_rows), _HIDDEN_LAYER_SIZES
+        if self.image_shape is not None:
+            dropout, sizes = dropout / 4, _IMAGE_LAYER_SIZES
+        dropout = dropout if self.dropout == "auto" else self.dropout
+        sizes = sizes if self.hidden_layer_sizes == "auto" else self.hidden_layer_sizes
+        shape = {"hidden_layer_sizes": sizes, "dropout": dropout}
+        if self.image_shape is not None:
+            image_shape = (*self.image_shape, 1)[:3]
+            return ImageProcess(encoder, target_encoder, image_shape=image_shape, **shape)
+        if target_encoder:
+            encoder = _Joined(encoder, target_encoder)
         if self.process == "gaussian":
             return GaussianProcess(encoder, **shape)
         copula = FactorModel.fit(column_scores(encoder, encoded), weight)
@@ -501,7 +573,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         if self._form == "masked":
             return {}
         n_steps = _N_SAMPLING_STEPS if self.n_sampling_steps == "auto" else self.n_sampling_steps
-        return {"sampler": self.sampler, "n_sampling_steps": n_steps}
+        arguments = {"sampler": self.sampler, "n_sampling_steps": n_steps}
+        return arguments | {"guidance": self.guidance} if self._form == "image" else arguments
 
     def _program(self):
         """Lend a program that holds the fitted weights."""

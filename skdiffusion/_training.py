@@ -123,14 +123,16 @@ class Program:
     network : object
         With `variables`, to be trained, of which `kernels` are penalised, a built `optimizer` for them, and
         ``row_loss(arrays, draws, training)``, which gives a loss for each row of a mini-batch. Networks that
-        predict have ``output(x)`` too.
+        predict have ``output(x)`` too. Those of which a row takes more memory than their widest weight have a
+        `width`.
     """
 
     def __init__(self, network):
         self.network = network
         self.initial_optimizer_state = self.optimizer_state()
         self.shapes = [tuple(variable.shape) for variable in network.variables]
-        width = max(size for shape in self.shapes for size in shape)
+        widest = max(size for shape in self.shapes for size in shape)
+        width = getattr(network, "width", widest)
         self.n_chunk_rows = max(1, _CHUNK_SIZE // width)
         self.train = compiled(self._train)
         self.evaluate = compiled(self._evaluate)

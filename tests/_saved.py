@@ -15,6 +15,7 @@ from skdiffusion.datasets import make_mixed_table
 
 TABLE = make_mixed_table(60, random_state=0)
 LABELS = np.where(np.arange(60) % 5, "many", "few")
+IMAGES = np.random.default_rng(1).integers(5, size=(60, 16))
 NUMBERS = np.random.default_rng(0).normal(size=(60, 3))
 
 
@@ -27,6 +28,7 @@ def fitted_models():
     return {
         "masked": DiffusionGenerator(**small).fit(TABLE, LABELS),
         "gaussian": DiffusionGenerator(**small, process="gaussian").fit(TABLE),
+        "image": DiffusionGenerator(**small, process="gaussian", image_shape=(4, 4)).fit(IMAGES, LABELS),
         "array": DiffusionGenerator(**small).fit(NUMBERS),
         "regressor": DenoisingRegressor(**small).fit(NUMBERS, NUMBERS),
         "denoiser": DiffusionDenoiser(**small).fit(TABLE),
@@ -56,6 +58,7 @@ _ROWS = TABLE[:20]
 _RESULTS = {
     "masked": lambda model: model.score_samples(_ROWS, LABELS[:20]),
     "gaussian": lambda model: model.score_samples(_ROWS),
+    "image": lambda model: model.score_samples(IMAGES, LABELS),
     "array": lambda model: model.score_samples(NUMBERS),
     "regressor": lambda model: model.predict(NUMBERS),
     "denoiser": lambda model: _numbers(model.transform(_ROWS)),

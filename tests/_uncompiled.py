@@ -11,13 +11,13 @@ def uncompiled():
     """Let no network be compiled by XLA, and none from outside be used."""
     import tensorflow as tf
 
-    from skdiffusion import _denoising, _gaussian, _masked_network, _training
+    from skdiffusion import _denoising, _gaussian, _image_network, _masked_network, _training
 
     def graph(function):
         return tf.function(partial(function), autograph=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (_training, _masked_network, _gaussian, _denoising):
+        for module in (_training, _masked_network, _gaussian, _image_network, _denoising):
             patch.setattr(module, "compiled", graph)
         patch.setattr(_training, "borrow", _training._Pool(64).borrow)
         yield

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skdiffusion.networks import initial_weights, multilayer_perceptron, preconditioned
+from skdiffusion.networks import (
+    convolution,
+    convolutional_features,
+    convolutional_weights,
+    initial_weights,
+    multilayer_perceptron,
+    preconditioned,
+)
 
 
 @pytest.fixture
@@ -123,3 +130,29 @@ def test_initial_weights_depend_on_the_generator_alone():
     for weight, same, different in zip(first[::2], again[::2], other[::2], strict=True):
         assert_array_equal(weight, same)
         assert not np.array_equal(weight, different)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_a_convolution_is_that_of_keras(size):
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, 5, 4, 3)).astype(np.float32)
+    kernel = rng.normal(size=(size, size, 3, 2)).astype(np.float32)
+    assert_allclose(
+        convolution(images, kernel), keras.ops.conv(images, kernel, padding="same"), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_convolutional_features_see_all_pixels_and_the_condition():
+    rng = np.random.default_rng(0)
+    weights = convolutional_weights((7, 5, 2), 3, (4, 6, 8), rng)
+    weights = {name: rng.normal(size=weight.shape).astype(np.float32) for name, weight in weights.items()}
+    images, condition = (rng.normal(size=size).astype(np.float32) for size in ((1, 7, 5, 2), (1, 3)))
+    features = np.asarray(convolutional_features(weights, images, condition))
+    assert features.shape == (1, 7, 5, 4)
+    moved = images.copy()
+    moved[0, 0, 0, 0] += 1
+    for other in (
+        convolutional_features(weights, moved, condition),
+        convolutional_features(weights, images, condition + 1),
+    ):
+        assert (np.abs(np.asarray(other) - features).max(axis=(0, 3)) > 1e-6).all()
