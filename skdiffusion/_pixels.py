@@ -32,7 +32,7 @@ class PixelColumn:
 
     def __init__(self, columns, weights):
         values = np.stack([column.values for column in columns])
-        self.dtype = values.dtype
+        self.dtype = values.dtype.str
         self.levels = np.unique(values).astype(np.float64)
         self.is_discrete = 1 < len(self.levels) <= _MAX_LEVELS
         if self.is_discrete:
@@ -63,7 +63,7 @@ class PixelColumn:
         values = self.bounds[0] + ranks.astype(np.float64) * (self.bounds[-1] - self.bounds[0])
         if self.is_discrete:
             values = self.levels[np.searchsorted(self.bounds[1:-1], values, side="right")]
-        elif self.dtype.kind != "f":
+        elif np.dtype(self.dtype).kind != "f":
             values = np.rint(values)
         return values.astype(self.dtype), np.zeros(len(codes), bool)
 
