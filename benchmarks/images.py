@@ -88,8 +88,8 @@ def generation(split, fits, guidances, seed):
     print_table(header, rows)
 
 
-def repair(split, generator, side, seed):
-    """Print the error on missing blocks."""
+def repair(split, fitted, side, seed):
+    """Print the error on missing blocks; `fitted` holds generators by name."""
     train, held_out, _, labels = split
     row, column = np.divmod(np.arange(side**2), side)
     is_inner = [(side // 4 <= place) & (place < side - side // 4) for place in (row, column)]
@@ -113,12 +113,13 @@ def repair(split, generator, side, seed):
                 filled = estimator.fit(train[:, ~hidden], train[:, hidden]).predict(held_out[:, ~hidden])
             errors.setdefault(method, []).append(error(filled))
         given = np.tile(np.where(hidden, np.nan, held_out), (N_DRAWS, 1))
-        drawn, told = generator.sample(given=given, random_state=seed)
-        draws = drawn[:, hidden].reshape(N_DRAWS, len(held_out), -1)
-        errors.setdefault("convolutional, one draw", []).append(error(draws[0]))
-        errors.setdefault(f"convolutional, mean of {N_DRAWS} draws", []).append(error(draws.mean(axis=0)))
-        accuracy = np.mean(told == np.tile(labels, N_DRAWS))
-        print(f"Class told of images without their {name}: right in {100 * accuracy:.1f} %.\n")
+        for method, generator in fitted.items():
+            drawn, told = generator.sample(given=given, random_state=seed)
+            draws = drawn[:, hidden].reshape(N_DRAWS, len(held_out), -1)
+            errors.setdefault(f"{method}, one draw", []).append(error(draws[0]))
+            errors.setdefault(f"{method}, mean of {N_DRAWS} draws", []).append(error(draws.mean(axis=0)))
+            accuracy = np.mean(told == np.tile(labels, N_DRAWS))
+            print(f"{method}, class of images without their {name}: right in {100 * accuracy:.1f} %.\n")
     print(f"Root mean square error on missing pixels, which have values from 0 to {train.max():g}.\n")
     print_table(["", *columns], [[method, *(f"{e:.2f}" for e in row)] for method, row in errors.items()])
 
@@ -182,7 +183,8 @@ def main():
         fits[name] = timed(generator.fit, split[0], split[2])
         print(name, f"{fits[name][1]:.0f} s", file=sys.stderr, flush=True)
     generation(split, fits, arguments.guidance, arguments.seed)
-    repair(split, fits[CONVOLUTIONAL][0], side, arguments.seed)
+    repairing = [name for name in ("masked", CONVOLUTIONAL) if name in fits]
+    repair(split, {name: fits[name][0] for name in repairing}, side, arguments.seed)
     if not arguments.mnist:
         denoising(split, arguments.max_time, arguments.seed)
 
