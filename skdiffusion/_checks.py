@@ -63,6 +63,8 @@ def locating(**tables):
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # infinite values get an error
             yield
+    except (MemoryError, Warning):
+        raise
     except Exception as error:
         if not _is_of_scikit_learn(error):
             kind = TypeError if isinstance(error, TypeError) else ValueError

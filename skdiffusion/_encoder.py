@@ -173,6 +173,7 @@ class TableEncoder(BaseEstimator):
                 learnt = CategoricalColumn().fit(column, weights, self.max_categories, self.min_frequency)
                 columns.append(learnt)
         if self.pixels:
+            _check_scale(pixels)
             columns = [PixelColumn(pixels, weights)] * len(pixels)
         validate_data(self, table, skip_check_array=True)
 
@@ -413,6 +414,17 @@ def _check_pixels(column, name, numeric):
     if column.missing.any():
         raise ValueError(
             f"column {name!r} has missing cells, first in row {column.missing.argmax()}: fit to whole images."
+        )
+
+
+def _check_scale(pixels):
+    """Raise unless columns have numbers of one kind, on a scale that is finite in float64."""
+    if len(dtypes := sorted({str(column.values.dtype) for column in pixels})) > 1:
+        raise ValueError(f"pixels have the dtypes {', '.join(dtypes)}: convert all columns to one of them.")
+    largest = max(float(np.abs(column.values.astype(np.float64)).max()) for column in pixels)
+    if not largest <= (1e300 if pixels[0].values.dtype.kind == "f" else 2**53):
+        raise ValueError(
+            f"X has a pixel of {largest:.3g}, too large for a scale of all pixels: divide X first."
         )
 
 

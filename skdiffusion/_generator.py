@@ -113,7 +113,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     weights_ : list of ndarray
         Weights of the network: the averages over the last steps.
     history_ : dict of str to list
-        For each epoch "learning_rate", "loss" and "data_loss", and "val_loss" if rows are held out, in nats.
+        For each epoch "learning_rate", "loss" and "data_loss", and "val_loss" if rows are held out, in nats;
+        of images the mean over rows of the sum of squared errors, in units of their spread.
     n_iter_ : int
         Number of epochs.
     n_features_in_ : int
@@ -276,8 +277,9 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             # A row in training takes about as long as three draws of a cell.
             n_rows = int(3 * _CALIBRATION_SHARE * result.n_rows_seen / arrays[0].shape[1])
             try:
+                seed = int(check_random_state(self.random_state).randint(2**31))
                 with program_of(process, weights) as program:
-                    weights = process.calibrated(program, 0, n_rows, started + max_time)
+                    weights = process.calibrated(program, seed, n_rows, started + max_time)
             except KeyboardInterrupt:
                 interrupted = True
         learnt |= {"weights_": weights, "history_": history, "n_iter_": len(history["loss"])}
@@ -335,6 +337,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         check_is_fitted(self)
         check_integer("n_samples", n_samples, low=0)
         check_option("allow_missing", allow_missing, (True, False))
+        _check_guidance(self.guidance, self._form == "image" and self.target_encoder_ is not None)
         kept = None if given is None or not len(given) else self.encoder_.completed(given)
         encoded = self._encode_asked(n_samples, given, kept, y)
         if random_state is None:
@@ -384,8 +387,9 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         are revealed, and its mean over two random orders, one the reverse of the other, is returned: a lower
         bound, on average, of the logarithm of the mean over orders. The orders depend on the row alone.
         The gaussian process gives a lower bound in the same measure, estimated with one draw at each of 32
-        noise levels, the same at each call. Pixels have no ranks of their own: their density is that of the
-        place between the darkest and the brightest value of all of them, on a linear scale.
+        noise levels, the same at each call, but others for other places in the table. Pixels have no ranks
+        of their own: their density is that of the place between the darkest and the brightest value of all
+        of them, on a linear scale.
         A category, or a missing cell, that training did not have counts as one row among those of training
         and one more.
         """
@@ -480,7 +484,6 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         )
         check_option("early_stopping", self.early_stopping, (True, False))
         check_option("sampler", self.sampler, ("heun", "euler", "ancestral", "multistep"))
-        check_real("guidance", self.guidance, low=0)
         if self.image_shape is not None:
             check_image_shape("image_shape", self.image_shape)
             if self.process != "gaussian":
@@ -493,10 +496,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
     def _check_image(self, table, y):
         """Raise unless rows can be images of the shape that was asked for, and `y` their classes."""
-        if self.guidance and (self.image_shape is None or y is None):
-            raise ValueError(
-                f"guidance is {self.guidance!r}, which needs image_shape and y: give both, or leave it at 0."
-            )
+        _check_guidance(self.guidance, self.image_shape is not None and y is not None)
         if self.image_shape is None:
             return
         n_pixels = int(np.prod(self.image_shape))
@@ -586,6 +586,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
+
+
+def _check_guidance(guidance, has_classes):
+    """Raise unless guidance is 0, or above it for images with classes."""
+    check_real("guidance", guidance, low=0)
+    if guidance and not has_classes:
+        raise ValueError(
+            f"guidance is {guidance!r}, which needs image_shape and y: give both, or leave it at 0."
+        )
 
 
 def automatic_n_waves(n_rows):

@@ -137,6 +137,7 @@ class ImageProcess:
             rng = np.random.default_rng([seed, chunk])
             draws = rng.integers(2**31, size=2).astype(np.int32)
             label, position = labels[rows], rng.random((n_chunk_rows, 1))[:n_rows]
+            other_draws = rng.integers(2**31, size=2).astype(np.int32)
             if shares is not None:
                 is_alone = ~is_given[rows].any(axis=1, keepdims=True)
                 drawn = np.searchsorted(shares.cumsum()[:-1], position, side="right").astype(np.int32)
@@ -152,9 +153,9 @@ class ImageProcess:
             x = np.where(is_given[rows], (low[rows] + high[rows]) / 2, np.asarray(x)[:n_rows])
             if shares is not None:
                 if (label < 0).any():
-                    given_image = self._class_shares(program, x, shares, draws)
-                    likeliest = (given_image.cumsum(axis=1)[:, :-1] <= position).sum(axis=1, keepdims=True)
-                    label = np.where(label < 0, likeliest, label)
+                    given_image = self._class_shares(program, x, shares, other_draws)
+                    drawn = (given_image.cumsum(axis=1)[:, :-1] <= position).sum(axis=1, keepdims=True)
+                    label = np.where(label < 0, drawn, label)
                 codes[rows, n:] = label
             rank = np.clip(x * self._std + self._mean, 0, 1)
             ranks[rows, :n] = np.where(is_given[rows], ranks[rows, :n], rank)
@@ -174,12 +175,12 @@ class ImageProcess:
 
     def _class_shares(self, program, x, shares, draws):
         """Return the probability of each class given whole images, by their bounds with the same noise."""
-        log = np.empty((len(x), len(shares)))
+        log = np.full((len(x), len(shares)), -np.inf)
         x = filled(x, self._n_chunk_rows)
-        for label, share in enumerate(shares):
+        for label in np.flatnonzero(shares):
             labels = np.full((len(x), 1), label, np.int32)
             bound = program.network.bound(x, x, labels, np.int32(_N_LEVELS), draws)
-            log[:, label] = np.log(max(share, 1e-300)) - np.asarray(bound)[: len(log)]
+            log[:, label] = np.log(shares[label]) - np.asarray(bound)[: len(log)]
         log = np.exp(log - log.max(axis=1, keepdims=True))
         return log / log.sum(axis=1, keepdims=True)
 

@@ -178,7 +178,7 @@ class DiffusionImputer(StateMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_draws = 1 if self.sample_posterior else self.n_draws
-        if n_draws is None and self.generator_._form == "gaussian":
+        if n_draws is None and self.generator_._form != "masked":
             n_draws = _N_DRAWS
         return self._filled(X, n_draws, check_random_state(self.random_state))
 

@@ -135,7 +135,7 @@ class MaskedProcess:
         """
         codes, low, high = self.arrays(encoded)
         log_odds = self._log_odds if holes else self._log_odds_without_holes
-        codes, ranks = self._revealed(program, codes, (low + high) / 2, seed, log_odds, on_rows=on_rows)
+        codes, ranks = self._revealed(program, codes, (low + high) / 2, [seed], log_odds, on_rows=on_rows)
         return codes[:, self._place], ranks[:, np.argsort(self._detail_order)]
 
     def _revealed(self, program, codes, ranks, seed, log_odds, *, on_rows=None, frequencies=None):
@@ -143,18 +143,21 @@ class MaskedProcess:
 
         Add to `frequencies`, of shape (n_columns, n_codes), the probabilities with which codes are drawn.
         """
+        network = program.network
         for chunk, start in enumerate(range(0, len(codes), N_CHUNK_ROWS)):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             n_rows = rows.stop - start
             state = [filled(codes[rows]), filled(ranks[rows])]
-            rng = np.random.default_rng([*np.atleast_1d(seed), chunk])
+            rng = np.random.default_rng([*seed, chunk])
             order = _hidden_first(rng.random(state[0].shape), state[0] < 0)
             for step in range((codes[rows] < 0).sum(axis=1).max()):
                 draws = rng.integers(2**31, size=2).astype(np.int32)
                 columns = np.ascontiguousarray(order[:, step])
-                *state, probabilities = program.network.reveal(*state, columns, log_odds, draws)
-                if frequencies is not None:
-                    np.add.at(frequencies, columns, probabilities)
+                if frequencies is None:
+                    state = network.reveal(*state, columns, log_odds, draws)
+                else:
+                    *state, added = network.reveal_and_count(*state, columns, log_odds, draws)
+                    frequencies += np.asarray(added)
             codes[rows], ranks[rows] = (np.asarray(array)[:n_rows] for array in state)
             if on_rows:
                 on_rows(rows.stop)
@@ -189,10 +192,9 @@ class MaskedProcess:
         """
         widths, bias = padded(np.array(self.architecture.n_codes)), program.network.codes_bias
         starts, n_columns, n_detailed = np.cumsum(widths) - widths, len(widths), len(self._detail_order)
-        started = time.perf_counter()
+        now, duration = time.perf_counter(), 0.0
         for n_done in range(min(n_rows // _N_CALIBRATION_ROWS, _MAX_CALIBRATION_ROUNDS)):
-            now = time.perf_counter()
-            if n_done and now + (now - started) / n_done > deadline:
+            if now + duration > deadline:
                 break
             hidden = np.full((_N_CALIBRATION_ROWS, n_columns), -1, np.int32)
             ranks = np.full((_N_CALIBRATION_ROWS, n_detailed), 0.5, np.float32)
@@ -203,9 +205,12 @@ class MaskedProcess:
             for start, shares, drawn in zip(starts, self._frequencies, frequencies, strict=True):
                 drawn = drawn[: len(shares)] / len(hidden)
                 # What is seen of a rare code says little.
-                lack = (shares - drawn) / (shares + _N_FEW_DRAWS / len(hidden))
+                few = _N_FEW_DRAWS / len(hidden)
+                lack = np.log((shares + few) / (drawn + few))
                 moved[start : start + len(shares)] += _GAIN / (n_done + _N_FIRST_ROUNDS) * lack
             bias.assign(moved)
+            before, now = now, time.perf_counter()
+            duration = now - before
         return program.weights()
 
     def distributions(self, program, encoded):

@@ -87,7 +87,8 @@ class MaskedNetwork:
         self.kernels = [variable for variable in self.variables if len(variable.shape) > 1]
         self.optimizer = keras.optimizers.Adam()
         self.optimizer.build(self.variables)
-        self.reveal = compiled(self._reveal)
+        self.reveal = compiled(lambda *arguments: self._reveal(*arguments)[:2])
+        self.reveal_and_count = compiled(self._reveal)
         self.order_loss = compiled(self._order_loss)
         self.distributions = compiled(self._distributions)
         self.cell_losses = compiled(self._each_cell_losses)
@@ -225,7 +226,8 @@ class MaskedNetwork:
     def _reveal(self, codes, ranks, columns, log_odds, seed):
         """Draw one hidden cell of each row; rows whose `columns` cell is visible stay as they are.
 
-        Return the codes and ranks then, and the probabilities with which each row's code was drawn.
+        Return the codes and ranks then, and of each column's codes the probabilities with which they were
+        drawn, added up.
         """
         draws = Draws(seed)
         n_rows, n_columns = codes.shape
@@ -250,7 +252,9 @@ class MaskedNetwork:
             is_bin = ops.take(ops.reshape(self.tables["is_bin"], (-1,)), columns * n_codes + new_codes)
             new_ranks = ops.where(is_bin[:, None] > 0, new_ranks, 0.5)
             ranks = ops.where(ops.take(is_drawn, self._detailed, axis=1), new_ranks, ranks)
-        return codes, ranks, ops.exp(logits - ops.logsumexp(logits, axis=1, keepdims=True))
+        probabilities = ops.exp(logits - ops.logsumexp(logits, axis=1, keepdims=True))
+        is_drawn = ops.cast(is_drawn, "float32")
+        return codes, ranks, ops.matmul(ops.transpose(is_drawn), probabilities)
 
     def _distributions(self, codes, ranks, code):
         """Return the logits of all cells, and the mixtures of detailed ones if they had the given code."""

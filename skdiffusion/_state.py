@@ -55,6 +55,8 @@ def from_plain(plain):
     """Return the table without rows that `as_plain` was given."""
     if not isinstance(plain, dict):
         return plain
+    if plain["library"] not in ("pandas", "polars"):
+        raise ValueError(f"the file names {plain['library']!r} as the library of a table: it was altered.")
     library = import_module(plain["library"])
     if plain["library"] == "polars":
         return library.read_ipc(BytesIO(plain["arrow"]))

@@ -1,13 +1,15 @@
 """Laws of images: pixels on one scale, classes that are seen and never noised, and guidance."""
 
+import copy
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.frozen import FrozenEstimator
 
-from skdiffusion import DiffusionGenerator, _generator
+from skdiffusion import DiffusionGenerator, DiffusionImputer, _generator
 from skdiffusion._cells import Column
 from skdiffusion._encoder import TableEncoder
 from skdiffusion._pixels import PixelColumn
@@ -183,6 +185,23 @@ def test_untrained_the_likelihood_is_that_of_independent_normal_pixels():
     assert_allclose(model.score_samples(images), np.log(density).sum(axis=1), atol=1e-3)
 
 
+def test_untrained_levels_have_the_bound_of_independent_normal_pixels():
+    images = np.repeat(np.arange(9.0)[:, None], 12, axis=1)
+    model = make(learning_rate=1e-30).fit(images)
+    ranks = (images[:, 0] + 0.5) / 9
+    z = (ranks - ranks.mean()) / ranks.std()
+    width = 1 / 9 / ranks.std()
+    sigma = np.geomspace(0.01, 20, 20_001)
+    # The mean error of x / (1 + sigma**2), in units of the noise.
+    error = (1 + z[:, None] ** 2 * sigma**2) / (1 + sigma**2) ** 2
+    bound = np.trapezoid(error, np.log(sigma)) + z**2 / (2 * 20**2) + np.log(width) + np.log(ranks.std())
+    scores = model.score_samples(np.tile(images, (60, 1))).reshape(60, 9)
+    standard_error = scores.std(axis=0) / np.sqrt(60)
+    assert (standard_error < 1).all()
+    assert (np.abs(scores.mean(axis=0) + 12 * bound) < 4 * standard_error).all()
+    assert np.exp(-bound).sum() / 9 < 1  # of a level the probability, or less
+
+
 def test_the_first_images_are_the_same_however_many_follow(trained, monkeypatch):
     monkeypatch.setattr(trained.process_, "_n_chunk_rows", 20)
     few, many = (trained.sample(n, random_state=0) for n in (5, 50))
@@ -222,6 +241,33 @@ def test_whole_images_have_a_likelihood_and_others_do_not(quick):
     X[1, 2] = np.nan
     with pytest.raises(ValueError, match="X has missing pixels, first in row 1: only whole images"):
         quick.score(X)
+
+
+def test_missing_pixels_are_filled_by_an_imputer(quick):
+    X = halves(4)[0]
+    holed = np.where(np.arange(12) == 5, np.nan, X)
+    filled = DiffusionImputer(generator=FrozenEstimator(quick), random_state=0).fit(X).transform(holed)
+    assert_array_equal(np.delete(filled, 5, axis=1), np.delete(X, 5, axis=1))
+    assert np.isfinite(filled).all()
+
+
+def test_guidance_set_later_is_checked_too(quick, trained):
+    for model, guidance, message in (
+        (quick, 1.0, "guidance is 1.0, which needs image_shape and y"),
+        (trained, -1.0, "guidance must be a finite number >= 0, got -1.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            copy.copy(model).set_params(guidance=guidance).sample(2)
+
+
+def test_pixels_have_one_dtype_and_a_finite_scale():
+    mixed = pd.DataFrame(halves(40)[0].astype(int)).rename(columns="p{}".format).astype({"p3": float})
+    with pytest.raises(ValueError, match="pixels have the dtypes float64, int64: convert all columns to one"):
+        make().fit(mixed)
+    for huge in (np.full((40, 12), 1.5e308), np.full((40, 12), 2**60)):
+        huge[0] *= -1
+        with pytest.raises(ValueError, match="too large for a scale of all pixels: divide X first"):
+            make().fit(huge)
 
 
 @pytest.mark.parametrize(

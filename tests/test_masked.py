@@ -1,5 +1,6 @@
 """The masked process: its likelihood, its draws and its loss are those of one model."""
 
+import time
 from itertools import permutations, product
 from types import SimpleNamespace
 
@@ -132,7 +133,7 @@ def test_draws_in_an_order_follow_that_orders_probabilities(categories):
         for step, column in enumerate(order):
             columns = np.full(n_rows, categories.places[column], np.int32)
             draws = np.array([1, step], np.int32)
-            codes, ranks, _ = categories.network.reveal(codes, ranks, columns, log_odds, draws)
+            codes, ranks = categories.network.reveal(codes, ranks, columns, log_odds, draws)
         counts = counts_of(np.asarray(codes)[:, categories.places], categories.n_codes)
         assert_frequencies(counts, np.exp(log_probability))
 
@@ -161,6 +162,13 @@ def test_calibrated_draws_have_the_training_frequencies():
     assert farthest() < 0.02 < far / 3
     changed = [not np.array_equal(*weights) for weights in zip(before, after, strict=True)]
     assert changed == [variable is model.network.codes_bias for variable in model.network.variables]
+
+
+def test_nothing_is_calibrated_when_time_is_up(categories):
+    before = categories.program.weights()
+    after = categories.process.calibrated(categories.program, 0, 10**6, time.perf_counter())
+    for weights in zip(before, after, strict=True):
+        assert_array_equal(*weights)
 
 
 def test_few_rows_to_calibrate_by_leave_the_weights_as_they_are(categories):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skdiffusion import networks
 from skdiffusion.networks import (
     convolution,
     convolutional_features,
@@ -142,7 +143,9 @@ def test_a_convolution_is_that_of_keras(size):
     )
 
 
-def test_convolutional_features_see_all_pixels_and_the_condition():
+def test_convolutional_features_see_all_pixels_and_the_condition(monkeypatch):
+    # Normalising tells all pixels of each other; the convolutions are to do that, too.
+    monkeypatch.setattr(networks, "_normalised", lambda hidden, scale, shift: hidden * scale + shift)
     rng = np.random.default_rng(0)
     weights = convolutional_weights((7, 5, 2), 3, (4, 6, 8), rng)
     weights = {name: rng.normal(size=weight.shape).astype(np.float32) for name, weight in weights.items()}
