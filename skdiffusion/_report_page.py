@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from uuid import uuid4
 
-from ._report_pictures import association_name, chip, column_card, pair_card, scale_bar
+from ._report_pictures import association, association_name, chip, column_card, pair_card, percent, scale_bar
 from ._report_style import STYLE
 from ._report_words import (
     CARE,
@@ -161,7 +161,7 @@ def _columns(summary):
     n_left = len(summary.columns) - len(drawn)
     left = f" The worst {len(drawn)} are drawn; {n_left} others are in the list below." if n_left else ""
     rows = "".join(
-        f"<tr><th>{escape(column.name)}</th><td>{column.kind}</td><td>{_percent(column.error)}</td>"
+        f"<tr><th>{escape(column.name)}</th><td>{column.kind}</td><td>{percent(column.error)}</td>"
         f"<td>{_missing(column)}</td><td>{chip(column.verdict)}</td></tr>"
         for column in listed
     )
@@ -186,8 +186,8 @@ def _pairs(summary):
     rows = "".join(
         f"<tr><th>{escape(pair.names[0])} &times; {escape(pair.names[1])}</th>"
         f"<td>{association_name(pair)} "
-        f"{pair.associations[0]:.2f} / {pair.associations[1]:.2f}</td>"
-        f"<td>{_percent(pair.error)}</td><td>{chip(pair.verdict)}</td></tr>"
+        f"{' / '.join(map(association, pair.associations))}</td>"
+        f"<td>{percent(pair.error)}</td><td>{chip(pair.verdict)}</td></tr>"
         for pair in summary.pairs
     )
     return (
@@ -221,11 +221,7 @@ def _legend():
 
 
 def _missing(column):
-    return " / ".join(map(_percent, column.missing)) if any(column.missing) else "none"
-
-
-def _percent(share):
-    return "none to compare" if share != share else f"{100 * share:.1f} %"
+    return " / ".join(map(percent, column.missing)) if any(column.missing) else "none"
 
 
 def _count(number, noun):

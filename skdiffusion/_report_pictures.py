@@ -31,10 +31,10 @@ def column_card(column):
     """Draw a column of both tables."""
     facts = [
         column.kind,
-        "no cells to compare" if column.error != column.error else f"error {_percent(column.error)}",
+        f"error {percent(column.error)}",
     ]
     if max(column.missing) > 0:
-        facts.append(f"missing {_percent(column.missing[0])} / {_percent(column.missing[1])}")
+        facts.append(f"missing {percent(column.missing[0])} / {percent(column.missing[1])}")
     picture = _histogram(column.bins, column.ends) if column.bins is not None else ""
     bars = column.bars + ([("missing", *column.missing)] if max(column.missing) > 0 else [])
     return _card(escape(column.name), column.verdict, ", ".join(facts), picture + _bars(bars))
@@ -42,10 +42,8 @@ def column_card(column):
 
 def pair_card(pair):
     """Draw how two columns go together in both tables."""
-    real, synthetic = pair.associations
-    facts = (
-        f"error {_percent(pair.error)}; {association_name(pair)} {real:.2f} real, {synthetic:.2f} synthetic"
-    )
+    real, synthetic = map(association, pair.associations)
+    facts = f"error {percent(pair.error)}; {association_name(pair)} {real} real, {synthetic} synthetic"
     first, second = map(escape, pair.names)
     highest = pair.shares.max()
     maps = "".join(
@@ -59,6 +57,16 @@ def pair_card(pair):
 def association_name(pair):
     """Return what the association of a pair is called."""
     return "correlation" if pair.is_correlation else "Cramér's V"
+
+
+def association(value):
+    """Write an association; a constant column has none."""
+    return "none" if np.isnan(value) else f"{value:.2f}"
+
+
+def percent(share):
+    """Write a share of rows, or an error."""
+    return "none to compare" if np.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _card(title, verdict, facts, content):
@@ -87,7 +95,7 @@ def _bars(bars):
         f'<span class="label" title="{escape(label)}">{escape(label)}</span><span class="pair">'
         f'<i class="real" style="width:{100 * real / highest:.1f}%"></i>'
         f'<i class="synthetic" style="width:{100 * synthetic / highest:.1f}%"></i></span>'
-        f'<span class="shares">{100 * real:.1f} / {_percent(synthetic)}</span>'
+        f'<span class="shares">{100 * real:.1f} / {percent(synthetic)}</span>'
         for label, real, synthetic in bars
     )
     return f'<div class="bars">{rows}</div>'
@@ -107,7 +115,3 @@ def _heat_map(shares, name):
         f'<svg class="map {name}" viewBox="0 0 {n_first} {n_second}" '
         f'role="img" aria-label="{name}">{"".join(squares)}</svg>'
     )
-
-
-def _percent(share):
-    return f"{100 * share:.1f} %"

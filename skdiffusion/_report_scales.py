@@ -31,7 +31,9 @@ def judge(value, scale):
     if np.isnan([excess, way, luck]).any():
         return "unclear"
     if way <= luck:  # no way to go, unless the value is far beyond both ends
-        return "poor" if excess > max(way, 0) + luck else "good" if value == scale.useless else "unclear"
+        if excess > max(way, 0) + luck:
+            return "poor"
+        return "good" if value == scale.usual == scale.useless else "unclear"
     good, fair = (limit * way for limit in scale.limits)
     return "good" if excess <= good else "fair" if excess <= fair else "poor"
 

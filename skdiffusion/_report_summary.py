@@ -23,6 +23,8 @@ _MANY_PAIRS = 1000  # from which on there are fewer random parts
 _MAX_PAIRS = 20  # that are kept
 _MAX_BARS, _MAX_ATOMS, _N_BINS, _N_PAIR_BINS = 8, 4, 24, 8
 _MAX_LETTERS = 80
+_UNITS = (("days", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_NO_LENGTH = {"Y": "years", "M": "months", "generic": ""}
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,7 @@ def _edges(real, synthetic):
 def _pair(names, real, synthetic, categorical, error, verdict):
     found = tuple(float(associations(table, categorical)[0, 1]) for table in (real, synthetic))
     coded = [_codes(real[:, side], synthetic[:, side], categorical[side]) for side in (0, 1)]
-    n_first, n_second = (1 + int(max(map(max, codes))) for codes in coded)
+    n_first, n_second = (1 + int(max(codes.max() for codes in side)) for side in coded)
     shares = [
         np.bincount(first * n_second + second, minlength=n_first * n_second) / len(first)
         for first, second in zip(*coded, strict=True)
@@ -292,7 +294,7 @@ def _codes(real, synthetic, is_categorical):
         way = np.linspace(0, 1, _N_PAIR_BINS + 1)[1:-1]
         edges = np.unique(np.quantile(present, way, method="nearest"))
         codes = [np.searchsorted(edges, cells) for cells in (real, synthetic)]
-    hole = 1 + max(map(max, codes))
+    hole = 1 + max(each.max() for each in codes)
     return [
         np.where(np.isnan(cells), hole, each) for cells, each in zip((real, synthetic), codes, strict=True)
     ]
@@ -316,7 +318,12 @@ def _number(value, dtype):
         return f"{value:.10g}"
     unit, count = np.datetime_data(dtype)
     if dtype.kind == "m":
-        return str(np.timedelta64(int(value) * count, unit).astype(object))
+        seconds = _seconds(dtype)
+        if seconds is None:
+            return f"{value * count:.10g} {_NO_LENGTH[unit]}".strip()
+        seconds = float(f"{value * seconds:.12g}")  # without the last places, where it is rounded
+        name, length = next((each for each in _UNITS if seconds and not seconds % each[1]), _UNITS[-1])
+        return f"{seconds / length:.12g} {name}"
     date = np.datetime64(int(value) * count, unit)
     return str(date.astype("M8[D]" if date == date.astype("M8[D]") else "M8[s]")).replace("T", " ")
 
@@ -325,11 +332,17 @@ def _end(value, dtype, ends):
     """Write an end of an axis, no more precisely than a reader needs."""
     if dtype.kind not in "mM":
         return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
-    unit, count = np.datetime_data(dtype)
-    second = count * (np.timedelta64(1, unit) / np.timedelta64(1, "s"))
+    seconds = _seconds(dtype)
+    if seconds is None:
+        return _number(value, dtype)
     if dtype.kind == "M":
-        return _number(value, dtype)[: 10 if (ends[1] - ends[0]) * second > 3 * 86400 else None]
-    longest = max(map(abs, ends)) * second
-    units = (("days", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    name, length = next((each for each in units if longest >= each[1]), units[-1])
-    return f"{value * second / length:.3g} {name}"
+        return _number(value, dtype)[: 10 if (ends[1] - ends[0]) * seconds > 3 * 86400 else None]
+    longest = max(map(abs, ends)) * seconds
+    name, length = next((each for each in _UNITS if longest >= each[1]), _UNITS[-1])
+    return f"{value * seconds / length:.3g} {name}"
+
+
+def _seconds(dtype):
+    """Return the length of a unit of dates or durations, None for years and months, which differ."""
+    unit, count = np.datetime_data(dtype)
+    return None if unit in _NO_LENGTH else np.timedelta64(count, unit) / np.timedelta64(1, "s")

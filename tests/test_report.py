@@ -18,7 +18,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from skdiffusion import _report_page, metrics
-from skdiffusion._report_scales import Scale, judge
+from skdiffusion._report_scales import Scale, judge, scales
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import Evaluation, evaluate, shape_error
 
@@ -132,6 +132,24 @@ def test_a_figure_is_unclear_where_chance_blurs_the_ends():
     assert judge(0.1, Scale(np.nan, np.nan, 1.0)) == "unclear"
 
 
+def test_what_a_useless_table_gets_is_not_good():
+    assert judge(0.4, Scale(0.1, 0.3, 0.4)) == "unclear"
+    assert judge(0.0, Scale(0.0, 0.0, 0.0)) == "good"  # of a constant column
+
+
+def test_a_rare_category_that_is_never_drawn_is_not_good(no_classifier):
+    real = pd.DataFrame({"kind": pd.Categorical(["usual"] * 396 + ["rare"] * 4)})
+    (column,) = evaluate(real, real[:396], random_state=0).summary.columns
+    assert column.error == pytest.approx(0.01)
+    assert column.verdict == "unclear"
+
+
+def test_only_copies_beside_few_held_out_rows_are_not_good():
+    n_rows = {"real": 1000, "synthetic": 1000, "holdout": 10}
+    scale = scales(n_rows, {}, {"copy_ratio": 20.0}, natural_copies=0.0)["closest_record_share"]
+    assert judge(1.0, scale) == "unclear"
+
+
 def test_fresh_rows_are_good(tables, found):
     real, fresh, _ = tables
     for evaluation in (found, evaluate(real, fresh, random_state=0)):
@@ -217,6 +235,32 @@ def test_atoms_dates_and_durations_are_told(found, hostile):
     assert all(re.fullmatch(r"(≤ |≥ )?[\d.]+ (h|days)", end) for end in columns["wait"].ends)
 
 
+def test_durations_are_written_in_units_that_people_read(no_classifier):
+    waits = pd.to_timedelta(["90s", "2h", "3D"] * 20)
+    (column,) = evaluate(*[pd.DataFrame({"wait": waits})] * 2, random_state=0).summary.columns
+    assert [label for label, *_ in column.bars] == ["90 s", "2 h", "3 days"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "labels", "ends"),
+    [
+        ("M8[M]", r"1970-0[1-3]-01", r"(≤ |≥ )?\d{4}-\d\d-01"),
+        ("M8[Y]", r"197[0-2]-01-01", r"(≤ |≥ )?\d{4}-01-01"),
+        ("m8[M]", r"\d months", r"(≤ |≥ )?\d+ months"),
+        ("m8[2Y]", r"[024] years", r"(≤ |≥ )?\d+ years"),
+    ],
+)
+def test_months_and_years_have_no_length(no_classifier, tmp_path, dtype, labels, ends):
+    for n_values in (3, 300):
+        table = np.arange(300).reshape(-1, 1) % n_values
+        judged = evaluate(*[table.astype("i8").astype(dtype)] * 2, random_state=0)
+        (column,) = judged.summary.columns
+        assert all(re.fullmatch(labels, label) for label, *_ in column.bars)
+        assert all(re.fullmatch(ends, end) for end in column.ends)
+        written(judged, tmp_path)
+    assert column.bins is not None
+
+
 def test_an_evaluation_keeps_no_table(no_classifier):
     tables = [np.random.default_rng(seed).normal(size=(5000, 5)) for seed in range(2)]
     judged = evaluate(*tables, random_state=0)
@@ -299,6 +343,17 @@ def test_the_page_draws_the_worst_columns_and_lists_all(
 def test_a_table_of_one_column_has_no_pairs(no_classifier, tmp_path):
     tables = np.random.default_rng(0).normal(size=(2, 50, 1))
     assert "There is no pair of columns" in written(evaluate(*tables, random_state=0), tmp_path)
+
+
+def test_no_nan_reaches_the_page(no_classifier, tmp_path):
+    category = pd.Categorical(["one"] * 60, ["one", "other"])
+    real = pd.DataFrame({"kind": category, "number": np.arange(60.0)})
+    synthetic = real.assign(number=real["number"][::-1].to_numpy())
+    judged = evaluate(real, synthetic, random_state=0)
+    assert np.isnan(judged.summary.pairs[0].associations).all()
+    text = written(judged, tmp_path).partition("<main>")[2]
+    assert "none / none" in text
+    assert not re.search(r"\bnan\b", text)
 
 
 # Files and notebooks
