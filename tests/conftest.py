@@ -58,3 +58,14 @@ def uncompiled():
     """Run networks as plain graphs: a module that makes many of them would mostly compile."""
     with _uncompiled.uncompiled():
         yield
+
+
+@pytest.fixture
+def no_window():
+    """Draw without a display, and close what was drawn."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    mpl.use("Agg")
+    yield
+    plt.close("all")

@@ -1,4 +1,4 @@
-"""The built documentation in a browser: skipped where `make docs` has not run, or there is no Chromium."""
+"""The built documentation in a browser: skipped where it is not up to date, or there is no Chromium."""
 
 import functools
 import re
@@ -12,7 +12,8 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
 
-SITE = Path(__file__).parents[1] / "docs" / "_build" / "html"
+DOCS = Path(__file__).parents[1] / "docs"
+SITE = DOCS / "_build" / "html"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-extensions --disable-background-networking "
@@ -39,7 +40,16 @@ frame.src = pages[0];
 document.body.append(frame);
 </script></body>"""
 
-pytestmark = pytest.mark.skipif(not (SITE / "index.html").exists(), reason="no built site: run `make docs`")
+
+def is_up_to_date():
+    """Tell whether the site was built after the last change of a page or an example."""
+    if not (index := SITE / "searchindex.js").exists():  # each build writes it anew
+        return False
+    sources = [*DOCS.glob("*.md"), *DOCS.glob("*.py"), *(DOCS / "examples").glob("*.*")]
+    return max(path.stat().st_mtime for path in sources) <= index.stat().st_mtime
+
+
+pytestmark = pytest.mark.skipif(not is_up_to_date(), reason="no site built from these pages: run `make docs`")
 
 
 class Page(HTMLParser):
