@@ -23,10 +23,12 @@ class ImputationDisplay:
     """Draws for missing cells beside the truth, where it is known.
 
     A column of numbers, dates or durations is drawn cell by cell, in the order of the medians of their draws:
-    a line for the middle 90 % of the draws of a cell, a point for the truth, a cross where the truth lies
+    a line for an interval of the draws of a cell, a point for the truth, a cross where the truth lies
     outside; at most 50 cells, evenly spread over that order. The title tells how many of all cells lie
-    inside: with honest draws about 90 %. A column of categories is drawn as a matrix: for cells of each true
-    category the shares of what was drawn. The title tells how often that was the truth.
+    inside. With honest draws that is about the share in the legend: 90 %, or ``(n_draws - 1) / (n_draws + 1)``
+    for fewer than 19 draws, whose interval goes from the least to the largest. A column of categories is
+    drawn as a matrix: for cells of each true category the shares of what was drawn. The title tells how often
+    that was the truth.
 
     Parameters
     ----------
@@ -208,14 +210,16 @@ class ImputationDisplay:
 def _draw_numbers(ax, name, kind, truth, draws):
     """Draw intervals of draws, from the least median to the largest, and the truth."""
     truth, draws = on_axis(ax.yaxis, name, kind, truth, draws)
-    # On average right for few draws, too.
-    tails = (1 - _COVERAGE) / 2, (1 + _COVERAGE) / 2
+    # The truth lies between two neighbours of m honest draws, or beyond an end, with a chance of 1 / (m + 1)
+    # each: so these quantiles hold it as often as they say, as long as they need not go beyond the draws.
+    coverage = min(_COVERAGE, (len(draws) - 1) / (len(draws) + 1))
+    tails = (1 - coverage) / 2, (1 + coverage) / 2
     low, high = np.quantile(draws, tails, axis=0, method="weibull")
     is_inside = (low <= truth) & (truth <= high)
     order = np.argsort(np.median(draws, axis=0), kind="stable")
     shown = order[np.linspace(0, len(order) - 1, min(len(order), _MAX_CELLS)).round().astype(int)]
     places, inside = np.arange(len(shown)), is_inside[shown]
-    ax.vlines(places, low[shown], high[shown], color=BLUE, alpha=0.5, label=f"{_COVERAGE:.0%} of draws")
+    ax.vlines(places, low[shown], high[shown], color=BLUE, alpha=0.5, label=f"interval of {coverage:.0%}")
     styles = ((inside, ".", "black", "truth"), (~inside, "x", RED, "truth outside"))
     for chosen, marker, color, label in styles:
         ax.plot(places[chosen], truth[shown][chosen], marker, color=color, ms=5, label=label)

@@ -151,7 +151,7 @@ class SamplePathDisplay:
         return cls(
             np.stack(path)[:, :, chosen],
             sigmas,
-            X=values[:1000, chosen],
+            X=_thinned(values)[:, chosen],
             mean=mean[chosen],
             std=std[chosen],
             names=[str(names[place]) if is_frame(table) else f"column {place}" for place in chosen],
@@ -191,7 +191,7 @@ class SamplePathDisplay:
                 f"{path.shape}."
             )
         chosen = places(features, list(range(path.shape[2])))
-        X = None if X is None else np.asarray(X, dtype=float)[:1000, chosen]
+        X = None if X is None else _thinned(np.asarray(X, dtype=float))[:, chosen]
         names = [f"column {place}" for place in chosen]
         return cls(path[:, :, chosen], sigmas, X=X, names=names).plot(ax)
 
@@ -245,3 +245,8 @@ def _check_path(path, sigmas):
         raise ValueError(
             f"sigmas must be three levels at least that fall to 0, such as Karras().grid(18), got {sigmas}."
         )
+
+
+def _thinned(rows):
+    """Return at most a thousand rows, evenly spread over a table that may be sorted."""
+    return rows[np.linspace(0, len(rows) - 1, min(len(rows), 1000)).round().astype(int)]

@@ -1,9 +1,9 @@
 """Displays show what they say."""
 
+import re
 import sys
 from copy import copy
 
-import matplotlib as mpl
 import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
@@ -41,12 +41,7 @@ from skdiffusion.plotting import (
 from skdiffusion.samplers import multistep
 from skdiffusion.schedules import Karras
 
-
-@pytest.fixture(autouse=True)
-def _no_window():
-    mpl.use("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("no_window")
 
 
 @pytest.fixture(scope="module")
@@ -346,6 +341,13 @@ def imputer(generator, holed):
     return DiffusionImputer(generator=FrozenEstimator(generator), random_state=0).fit(holed)
 
 
+def test_rows_behind_paths_are_spread_over_a_sorted_table():
+    X = np.arange(5000.0)[:, None] * [1, -1]
+    display = SamplePathDisplay.from_predictions(np.zeros((3, 3, 2)), [2.0, 1.0, 0.0], X=X)
+    assert len(display.X) == 1000
+    assert_array_equal(display.X[[0, -1]], X[[0, -1]])
+
+
 def test_draws_and_truth_are_those_of_the_missing_cells(imputer, real, holed):
     features = ["income", "job"]
     display = ImputationDisplay.from_estimator(imputer, holed, real, n_imputations=4, features=features)
@@ -382,6 +384,15 @@ def test_intervals_hold_nine_draws_in_ten():
     assert_array_equal(inside.get_ydata(), truth[:27])
     assert_array_equal(outside.get_ydata(), truth[27:])
     assert ax.get_title() == "truth inside in 90% of 30 cells"
+
+
+def test_few_draws_promise_no_more_than_they_can_hold():
+    rng = np.random.default_rng(0)
+    truth, draws = rng.normal(size=4000), rng.normal(size=(4, 4000))
+    (ax,) = ImputationDisplay([("a", "number", truth, draws)]).plot().axes_
+    assert ax.collections[0].get_label() == "interval of 60%"
+    (share,) = re.findall(r"inside in (\d+)%", ax.get_title())
+    assert int(share) == pytest.approx(60, abs=3)
 
 
 def test_many_cells_are_thinned_in_the_order_of_their_medians():
