@@ -25,8 +25,8 @@ class ImputationDisplay:
     A column of numbers, dates or durations is drawn cell by cell, in the order of the medians of their draws:
     a line for an interval of the draws of a cell, a point for the truth, a cross where the truth lies
     outside; at most 50 cells, evenly spread over that order. The title tells how many of all cells lie
-    inside. With honest draws that is about the share in the legend: 90 %, or ``(n_draws - 1) / (n_draws + 1)``
-    for fewer than 19 draws, whose interval goes from the least to the largest. A column of categories is
+    inside. With honest draws that is about the share in the legend: 90 %, or for fewer than 19 draws, whose
+    interval goes from the least to the largest, ``(n_draws - 1) / (n_draws + 1)``. A column of categories is
     drawn as a matrix: for cells of each true category the shares of what was drawn. The title tells how often
     that was the truth.
 

@@ -173,7 +173,8 @@ class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseE
     targets with :class:`~sklearn.compose.TransformedTargetRegressor`.
 
     An interrupt (Ctrl-C) during `fit` is raised, but leaves the weights of the last whole epoch in the
-    estimator. Where none was complete, or where training fails, the earlier state stays.
+    estimator, or those of the best one where rows are held out. Where none was complete, or where training
+    fails, the earlier state stays.
 
     References
     ----------
@@ -442,7 +443,8 @@ class DenoisingRegressor(StateMixin, CallbackSupportMixin, RegressorMixin, BaseE
             self.__dict__ = others | {name: before[name] for name in ours & before.keys()}
             raise
         if result.interrupted:
-            raise KeyboardInterrupt(f"{type(self).__name__} keeps the weights of its last whole epoch")
+            epoch = "best" if self.early_stopping and not partial else "last"
+            raise KeyboardInterrupt(f"{type(self).__name__} keeps the weights of its {epoch} whole epoch")
         return self
 
     def _check_rows(self, X, y, sample_weight, again):

@@ -213,7 +213,8 @@ def _reading(scores, summary):
         f"<dt>{text.title} <small>{name}</small></dt><dd>{text.reading} Useless table: {text.useless}.</dd>"
         for name, text in known.items()
     )
-    return f"<p>{VERDICTS}</p><p>{CHANCE.format(n=summary.n_splits)}</p><dl>{rows}</dl>"
+    verdicts, chance = VERDICTS.format(once=summary.n_splits + 1), CHANCE.format(n=summary.n_splits)
+    return f"<p>{verdicts}</p><p>{chance}</p><dl>{rows}</dl>"
 
 
 def _legend():

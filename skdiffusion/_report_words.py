@@ -128,7 +128,8 @@ UNCLEAR = "This cannot be told: chance could give a useless table the same figur
 
 VERDICTS = (
     "Each figure is judged on its way from <b>fresh rows</b> to a <b>useless table</b>. The first end is "
-    "what new rows of the real distribution get with bad luck, once in twenty tables of this size; the "
+    "what new rows of the real distribution get with bad luck: about once in {once} tables of this size "
+    "where random parts of the real rows are compared, once in twenty for the other figures; the "
     "second is what a named table without use gets. Resemblance is <b>good</b> up to a tenth of the way, "
     "<b>fair</b> up to half of it, and <b>poor</b> beyond. Nearness to training rows is judged more "
     "strictly, since each copied row gives someone away: <b>good</b> if chance explains it, <b>fair</b> up "

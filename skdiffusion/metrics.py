@@ -117,6 +117,8 @@ class Evaluation(Mapping):
         ------
         FileNotFoundError
             If the folder is not there.
+        IsADirectoryError
+            If the path is that of a folder.
         ValueError
             If there is no `summary`.
         """

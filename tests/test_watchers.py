@@ -188,6 +188,17 @@ def test_partial_fit_tells_callbacks_of_one_epoch(table, small):
 # Interrupts
 
 
+def test_an_interrupt_leaves_the_weights_of_the_best_epoch_where_rows_are_held_out(table, small):
+    X, y = table
+    bad = {"early_stopping": True, "learning_rate": 0.5, "learning_rate_schedule": "constant"}
+    model = small(callbacks=[when("on_epoch_begin", 4, interrupt)], epochs=8, **bad)
+    with pytest.raises(KeyboardInterrupt, match="best whole epoch"):
+        model.fit(X, y)
+    best = int(np.argmin(model.history_["val_loss"]))
+    assert best < len(model.history_["val_loss"]) - 1
+    assert_array_equal(model.predict(X), small(epochs=best + 1, **bad).fit(X, y).predict(X))
+
+
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 def test_an_interrupt_leaves_the_weights_of_the_last_whole_epoch(table, small, hook):
     X, y = table
