@@ -23,7 +23,7 @@ train = make_mixed_table(400, random_state=0)[columns].dropna().head(300)
 rng = np.random.default_rng(0)
 network = {"hidden_layer_sizes": (64,), "dropout": 0.0, "random_state": 0}
 greedy = DiffusionGenerator(**network, l2=0.0, early_stopping=False, epochs=200).fit(train)
-usual = DiffusionGenerator(**network).fit(train)
+usual = DiffusionGenerator(**network, epochs=20).fit(train)
 tables = {
     "with replacement": train.sample(2000, replace=True, random_state=0),
     "1 % of noise": pd.concat([train] * 6) * rng.normal(1, 0.01, (1800, 3)),

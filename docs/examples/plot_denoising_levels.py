@@ -15,10 +15,10 @@ from skdiffusion import DiffusionDenoiser
 from skdiffusion.plotting import DenoisingDisplay
 
 rng = np.random.default_rng(0)
-angles = rng.uniform(0, 2 * np.pi, size=2000)
+angles = rng.uniform(0, 2 * np.pi, size=1000)
 curve = np.sqrt(2) * np.column_stack([f(k * angles) for k in (1, 2) for f in (np.cos, np.sin)])
-clean, test = curve[:1000], curve[1000:]
-denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=40, random_state=0).fit(clean)
+clean, test = curve[:500], curve[500:]
+denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=15, random_state=0).fit(clean)
 
 # %%
 # Clean at each level

@@ -21,8 +21,8 @@ def draw(n_rows, seed):
     return np.column_stack([rows, rows[:, 0] * rows[:, 1] + half])
 
 
-clean, test = draw(3000, 0), draw(1000, 1)
-denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=100, random_state=0).fit(clean)
+clean, test = draw(1000, 0), draw(1000, 1)
+denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=60, random_state=0).fit(clean)
 
 # %%
 # Clean

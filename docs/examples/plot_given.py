@@ -3,8 +3,8 @@ Rows that I ask for
 ===================
 
 Which incomes go with being 30 years old, with and without a university degree? A fitted generator answers by
-drawing the missing cells of rows of which some are given. Here its draws are compared with people of the
-table who are of about that age.
+drawing the missing cells of rows of which some are given. Here its draws are compared with other people who
+are of about that age, many more than the generator saw.
 """
 
 import matplotlib.pyplot as plt
@@ -14,8 +14,8 @@ import pandas as pd
 from skdiffusion import DiffusionGenerator
 from skdiffusion.datasets import make_mixed_table
 
-people = make_mixed_table(4000, random_state=0)
-generator = DiffusionGenerator(hidden_layer_sizes=(128, 128), epochs=60, random_state=0).fit(people)
+people = make_mixed_table(1500, random_state=0)
+generator = DiffusionGenerator(hidden_layer_sizes=(128, 128), epochs=40, random_state=0).fit(people)
 
 # %%
 # Given cells, and holes to be drawn
@@ -33,7 +33,8 @@ for level in levels:
     asked["education"] = pd.Categorical([level] * len(asked), levels, ordered=True)
     drawn[level] = generator.sample(given=asked, allow_missing=False, random_state=0)
 
-near = people[people["age"].between(28, 32) & people["employed"]]
+others = make_mixed_table(20_000, random_state=1)
+near = others[others["age"].between(28, 32) & others["employed"]]
 for level in levels:
     true = near.loc[near["education"] == level, "income"].dropna()
     income = drawn[level]["income"]

@@ -35,7 +35,7 @@ def mean_income(table):
     return table["income"].mean(), table["income"].var() / table["income"].count()
 
 
-generator = DiffusionGenerator(hidden_layer_sizes=(64,), epochs=100, early_stopping=False, random_state=0)
+generator = DiffusionGenerator(hidden_layer_sizes=(64,), epochs=40, early_stopping=False, random_state=0)
 imputer = DiffusionImputer(generator=generator, random_state=0).fit(with_holes)
 tables = imputer.sample(with_holes, n_imputations=20)
 means, variances = np.transpose([mean_income(table) for table in tables])

@@ -14,15 +14,15 @@ from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import evaluate
 from skdiffusion.plotting import DependenceDisplay, MarginalsDisplay, TrainingDisplay
 
-table, holdout = make_mixed_table(2000, random_state=0), make_mixed_table(2000, random_state=1)
-generator = DiffusionGenerator(hidden_layer_sizes=(128, 128), epochs=60, random_state=0).fit(table)
+table, holdout = make_mixed_table(1000, random_state=0), make_mixed_table(1000, random_state=1)
+generator = DiffusionGenerator(hidden_layer_sizes=(64,), epochs=20, random_state=0).fit(table)
 
 # %%
 # The training
 # ------------
 #
 # Losses are minus log-likelihoods, in nats a row; the held-out one is that of averaged weights. The rate
-# falls to zero at the end. A gap to the training loss that grows means rows learnt by heart.
+# falls at the end. A gap to the training loss that grows means rows learnt by heart.
 
 display = TrainingDisplay.from_estimator(generator)
 print(f"held-out loss: {generator.history_['val_loss'][0]:.2f} at first", end="")
@@ -53,6 +53,6 @@ plt.show()
 # a useless table, and ``evaluation.to_html("quality_report.html")`` writes a page with pictures of the worst
 # columns and pairs.
 
-evaluation = evaluate(table, generator.sample(2000, random_state=0), holdout, random_state=0)
+evaluation = evaluate(table, generator.sample(1000, random_state=0), holdout, random_state=0)
 print(evaluation)
 print(evaluation.verdicts)

@@ -19,7 +19,7 @@ from skdiffusion.plotting import SamplePathDisplay
 from skdiffusion.samplers import heun
 
 rows = StandardScaler().fit_transform(make_moons(1000, noise=0.05, random_state=0)[0])
-denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=40, random_state=0).fit(rows)
+denoiser = DiffusionDenoiser(hidden_layer_sizes=(64, 64), epochs=20, random_state=0).fit(rows)
 
 # %%
 # Two denoisers, the same noise
@@ -54,9 +54,9 @@ plt.show()
 # hardly turn. Around one standard deviation they decide for a half circle, and below a tenth nothing is
 # left to be decided.
 #
-# About a third of the rows of the learnt denoiser stop beside the half circles or between them: trained for
-# seconds, it does not know exactly where one ends and the other begins. The exact one hardly ever draws what
-# is far from the table: its rows are those of the table, with a little spread.
+# About two fifths of the rows of the learnt denoiser stop beside the half circles or between them: trained
+# for seconds, it does not know exactly where one ends and the other begins. The exact one hardly ever draws
+# what is far from the table: its rows are those of the table, with a little spread.
 
 for name, display in {"DiffusionDenoiser": learnt, "exact": exact}.items():
     distances = euclidean_distances(display.path[-1], rows).min(axis=1)
