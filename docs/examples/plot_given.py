@@ -15,7 +15,7 @@ from skdiffusion import DiffusionGenerator
 from skdiffusion.datasets import make_mixed_table
 
 people = make_mixed_table(1500, random_state=0)
-generator = DiffusionGenerator(hidden_layer_sizes=(128, 128), epochs=40, random_state=0).fit(people)
+generator = DiffusionGenerator(hidden_layer_sizes=(128, 128), epochs=20, random_state=0).fit(people)
 
 # %%
 # Given cells, and holes to be drawn
