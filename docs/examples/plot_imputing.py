@@ -49,7 +49,7 @@ for name, values in {"median": medians, "imputer's means": means, "one draw": dr
 
 # %%
 # A histogram shows the same: means leave out the low and the high incomes. On the right `ImputationDisplay`
-# draws single cells. The middle 90 % of the draws of a cell hold the truth about nine times in ten.
+# draws single cells. The intervals of 90 % hold the truth about nine times in ten.
 
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 bins = np.linspace(0, 120_000, 41)
