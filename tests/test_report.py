@@ -60,13 +60,17 @@ def hostile(no_classifier):
     def table(seed, n_rows=60):
         rng = np.random.default_rng(seed)
         columns = {name: rng.normal(size=n_rows) for name in HOSTILE}
-        columns[HOSTILE[0]] = rng.choice(HOSTILE, n_rows)
-        columns[HOSTILE[1]] = [f"{name[:9]}{number}" for name in HOSTILE for number in range(100)][:n_rows]
+        # Of dtype object, since strings of Arrow hold no surrogates.
+        labels = [f"{name[:9]}{number}" for name in HOSTILE for number in range(100)]
+        columns[HOSTILE[0]] = pd.Series(rng.choice(HOSTILE, n_rows), dtype=object)
+        columns[HOSTILE[1]] = pd.Series(labels[:n_rows], dtype=object)
         columns["date"] = pd.Timestamp("2024-02-29") + pd.to_timedelta(rng.integers(0, 9**6, n_rows), "min")
         columns["wait"] = pd.to_timedelta(rng.exponential(9, n_rows), "h")
         columns["atom"] = np.where(rng.random(n_rows) < 0.4, 9999.0, rng.lognormal(size=n_rows))
         columns["holes"] = np.where(rng.random(n_rows) < 0.3, np.nan, rng.integers(0, 50, n_rows))
-        return pd.DataFrame(columns)
+        frame = pd.DataFrame(dict(enumerate(columns.values())))
+        frame.columns = pd.Index(columns, dtype=object)
+        return frame
 
     return evaluate(*map(table, range(3)), random_state=0)
 
