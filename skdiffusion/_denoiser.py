@@ -206,7 +206,8 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         learnt["n_iter_"] = len(result.history["loss"])
         self._set_learnt(table, learnt)
         if result.interrupted:
-            raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
+            which = "best" if "val_loss" in result.history else "last"
+            raise KeyboardInterrupt(f"{type(self).__name__} keeps the {which} weights of its whole epochs")
         return self
 
     def transform(self, X):

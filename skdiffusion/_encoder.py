@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from ._cells import Column
 from ._checks import check_integer, check_option, check_real
 from ._columns import CategoricalColumn, NumericColumn
-from ._pixels import PixelColumn
+from ._pixels import PixelColumn, check_pixel, check_scale
 from ._state import as_plain, from_plain
 from ._table import (
     as_table,
@@ -164,7 +164,7 @@ class TableEncoder(BaseEstimator):
             column = self._read(table, index, numeric[index], template)
             column = column._replace(values=column.values[rows], missing=column.missing[rows])
             if self.pixels:
-                _check_pixels(column, column_name(table, index), numeric[index])
+                check_pixel(column, column_name(table, index), numeric[index])
                 pixels.append(column)
             elif numeric[index]:
                 columns.append(NumericColumn().fit(column, weights, self.n_bins))
@@ -173,7 +173,7 @@ class TableEncoder(BaseEstimator):
                 learnt = CategoricalColumn().fit(column, weights, self.max_categories, self.min_frequency)
                 columns.append(learnt)
         if self.pixels:
-            _check_scale(pixels)
+            check_scale(pixels)
             columns = [PixelColumn(pixels, weights)] * len(pixels)
         validate_data(self, table, skip_check_array=True)
 
@@ -405,27 +405,6 @@ def _overlaid(column, given, name):
             )
     missing[rows] = False
     return column._replace(values=values, missing=missing)
-
-
-def _check_pixels(column, name, numeric):
-    """Raise unless a column can be a pixel."""
-    if not numeric:
-        raise ValueError(f"column {name!r} holds no numbers: the pixels of images are numbers, convert them.")
-    if column.missing.any():
-        raise ValueError(
-            f"column {name!r} has missing cells, first in row {column.missing.argmax()}: fit to whole images."
-        )
-
-
-def _check_scale(pixels):
-    """Raise unless columns have numbers of one kind, on a scale that is finite in float64."""
-    if len(dtypes := sorted({str(column.values.dtype) for column in pixels})) > 1:
-        raise ValueError(f"pixels have the dtypes {', '.join(dtypes)}: convert all columns to one of them.")
-    largest = max(float(np.abs(column.values.astype(np.float64)).max()) for column in pixels)
-    if not largest <= (1e300 if pixels[0].values.dtype.kind == "f" else 2**53):
-        raise ValueError(
-            f"X has a pixel of {largest:.3g}, too large for a scale of all pixels: divide X first."
-        )
 
 
 def _few(cells):

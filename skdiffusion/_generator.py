@@ -286,7 +286,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
         self._set_learnt(table, learnt)
         if interrupted:
-            raise KeyboardInterrupt(f"{type(self).__name__} keeps the best weights of its whole epochs")
+            which = "best" if "val_loss" in history else "last"
+            raise KeyboardInterrupt(f"{type(self).__name__} keeps the {which} weights of its whole epochs")
         return self
 
     def sample(self, n_samples=1, *, given=None, y=None, allow_missing=True, random_state=None):

@@ -70,3 +70,24 @@ class PixelColumn:
     def _rank(self, values):
         width = self.bounds[-1] - self.bounds[0]
         return (values - self.bounds[0]) / width if width else np.full(values.shape, 0.5)
+
+
+def check_pixel(column, name, numeric):
+    """Raise unless a column can be a pixel."""
+    if not numeric:
+        raise ValueError(f"column {name!r} holds no numbers: the pixels of images are numbers, convert them.")
+    if column.missing.any():
+        raise ValueError(
+            f"column {name!r} has missing cells, first in row {column.missing.argmax()}: fit to whole images."
+        )
+
+
+def check_scale(pixels):
+    """Raise unless columns have numbers of one kind, on a scale that is finite in float64."""
+    if len(dtypes := sorted({str(column.values.dtype) for column in pixels})) > 1:
+        raise ValueError(f"pixels have the dtypes {', '.join(dtypes)}: convert all columns to one of them.")
+    largest = max(float(np.abs(column.values.astype(np.float64)).max()) for column in pixels)
+    if not largest <= (1e300 if pixels[0].values.dtype.kind == "f" else 2**53):
+        raise ValueError(
+            f"X has a pixel of {largest:.3g}, too large for a scale of all pixels: divide X first."
+        )

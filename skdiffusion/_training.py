@@ -368,6 +368,8 @@ def train(
         for epoch in range(epochs):
             if learning_rate_schedule == "cosine":
                 rate.assign(learning_rate * (1 + np.cos(np.pi * epoch / epochs)) / 2)
+            if annealing:
+                rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
             for watcher in watchers:
                 watcher.on_epoch_begin(epoch)
             logs = {"learning_rate": float(rate.value)}

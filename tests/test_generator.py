@@ -841,6 +841,12 @@ def test_an_interrupt_leaves_the_best_weights_of_whole_epochs(people, monkeypatc
     assert model.set_params(verbose=0).sample(5).shape == (5, 7)
 
 
+def test_the_history_of_the_rate_begins_with_the_warm_up(people):
+    model = make(epochs=3, learning_rate=1e-2).fit(people)
+    assert model.history_["learning_rate"][0] == pytest.approx(0.08 * 1e-2)
+    assert max(model.history_["learning_rate"]) <= 1e-2
+
+
 def test_an_interrupt_of_calibration_leaves_what_was_trained(people, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
