@@ -283,11 +283,10 @@ def _short_targets(short, long):
 def _against(label, value, asked, why, scale, at_most):
     if value is None:
         return label, f"{asked:.3g}{why}", "-", "-"
-    digits = 2 if at_most else 3
-    value, asked = round(scale * value, digits), round(asked, digits)
+    value = scale * value
     met = value <= asked if at_most else value >= asked
     sign = "<=" if at_most else ">="
-    return label, f"{sign} {asked:.{digits}f}{why}", f"{value:.{digits}f}", "yes" if met else "no"
+    return label, f"{sign} {asked:.3f}{why}", f"{value:.3f}", "yes" if met else "no"
 
 
 def _further_targets(tables):
