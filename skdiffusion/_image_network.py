@@ -23,8 +23,9 @@ _LOG_SIGMA_MEAN, _LOG_SIGMA_STD = -0.5, 1.4
 _N_NOISE_WAVES = 8
 _NOISE_FREQUENCY = np.pi / 1.5
 
-# How often the class is hidden.
+# How often the class is hidden, and how often some pixels are given.
 _HIDDEN_SHARE = 0.15
+_GIVEN_SHARE = 0.5
 
 
 class ImageArchitecture(NamedTuple):
@@ -73,7 +74,7 @@ class ImageNetwork:
         arrays : tuple of tensors
             Those of `ImageProcess.arrays`.
         draws : Draws
-            Source of the noise, the hidden classes and the dropped units.
+            Source of the noise, the hidden classes, the given pixels and the dropped units.
         training : bool
             Whether units are dropped.
         """
@@ -82,21 +83,26 @@ class ImageNetwork:
         x0 = _clean(low, high, draws)
         share = (ops.arange(n_rows, dtype="float32") + draws.uniform((n_rows,))) / n_rows
         sigma = ops.exp(_LOG_SIGMA_MEAN + _LOG_SIGMA_STD * normal_score(share))[:, None]
-        x = x0 + sigma * draws.normal(x0.shape)
+        noisy = x0 + sigma * draws.normal(x0.shape)
         labels = ops.where(draws.uniform((n_rows, 1)) < _HIDDEN_SHARE, -1, labels)
-        outputs = self._outputs(x, sigma, labels, draws if training else None)
+        is_given = _given(self._architecture.image_shape, n_rows, draws)
+        outputs = self._outputs(
+            ops.where(is_given, x0, noisy), is_given, sigma, labels, draws if training else None
+        )
         variance = 1 + ops.square(sigma)
-        target = (x0 - x / variance) * ops.sqrt(variance) / sigma
-        return ops.sum(ops.square(outputs - target), axis=1)
+        target = (x0 - noisy / variance) * ops.sqrt(variance) / sigma
+        return ops.sum(ops.where(is_given, 0.0, ops.square(outputs - target)), axis=1)
 
-    def _outputs(self, x, sigma, labels, draws=None):
+    def _outputs(self, x, is_given, sigma, labels, draws=None):
         ones = ops.ones_like(x[:, :1])
         level = ops.log(sigma) / 4 * ones
         waves = level * np.arange(1, _N_NOISE_WAVES + 1, dtype=np.float32) * np.float32(_NOISE_FREQUENCY)
         classes = np.arange(self._architecture.n_classes, dtype=np.int32)
         condition = [level, ops.sin(waves), ops.cos(waves), ops.cast(labels == classes, "float32")]
-        images = ops.reshape(
-            x * ops.rsqrt(1 + ops.square(sigma)), (x.shape[0], *self._architecture.image_shape)
+        scaled = ops.where(is_given, x, x * ops.rsqrt(1 + ops.square(sigma)))
+        shape = (x.shape[0], *self._architecture.image_shape)
+        images = ops.concatenate(
+            [ops.reshape(plane, shape) for plane in (scaled, ops.cast(is_given, "float32"))], axis=3
         )
         dropout = self._architecture.dropout if draws else 0
         features = convolutional_features(
@@ -105,24 +111,25 @@ class ImageNetwork:
         outputs = convolution(features, self._weights["output_kernel"]) + self._weights["output_bias"]
         return ops.reshape(outputs, x.shape)
 
-    def _posterior_mean(self, x, sigma, labels):
+    def _posterior_mean(self, x, is_given, sigma, labels):
         variance = 1 + ops.square(sigma)
-        return x / variance + self._outputs(x, sigma, labels) * sigma * ops.rsqrt(variance)
+        outputs = self._outputs(x, is_given, sigma, labels)
+        return ops.where(is_given, x, x / variance + outputs * sigma * ops.rsqrt(variance))
 
-    def _restore(
-        self, sampler, guided, low, high, labels, is_given, moves, n_moves, n_rounds, guidance, seed
-    ):
+    def _restore(self, sampler, guided, low, high, labels, is_given, moves, n_moves, guidance, seed):
         x0 = (low + high) / 2
 
         def denoise(x, sigma):
+            x = ops.where(is_given, x0, x)
             if not guided:
-                return self._posterior_mean(x, sigma, labels)
-            twice = ops.concatenate([labels, ops.full_like(labels, -1)])
-            mean, without = ops.split(self._posterior_mean(ops.concatenate([x, x]), sigma, twice), 2)
+                return self._posterior_mean(x, is_given, sigma, labels)
+            labels_twice = ops.concatenate([labels, ops.full_like(labels, -1)])
+            twice = (ops.concatenate([array, array]) for array in (x, is_given))
+            mean, without = ops.split(self._posterior_mean(*twice, sigma, labels_twice), 2)
             return without + (1 + guidance) * (mean - without)
 
         x = moves[0, 0] * Draws(seed).normal(x0.shape)
-        x = follow(denoise, x, x0, is_given, moves, n_moves, n_rounds, seed, sampler)
+        x = follow(denoise, x, x0, ops.zeros_like(is_given), moves, n_moves, 1, seed, sampler)
         return denoise(x, last_level(moves, n_moves))
 
     def _bound(self, low, high, labels, n_levels, seed):
@@ -131,6 +138,7 @@ class ImageNetwork:
         first, last = np.log(SIGMA_MIN), np.log(SIGMA_MAX)
         step_size = np.float32(last - first) / ops.cast(n_levels, "float32")
         x0, is_level = _clean(low, high, Draws(seed)), _is_level(low, high)
+        is_given = ops.zeros_like(is_level)
         known = (np.float32(np.log(2 * np.pi)) + ops.square(x0)) / 2
         coarse = ops.square(x0) / (2 * SIGMA_MAX**2) + ops.log(ops.maximum(high - low, SIGMA_MIN))
 
@@ -142,7 +150,7 @@ class ImageNetwork:
             sigma = ops.exp(np.float32(first) + step_size * position)
             x = x0 + sigma * draws.normal(x0.shape)
             variance = 1 + ops.square(sigma)
-            error = ops.square(x0 - self._posterior_mean(x, sigma, labels))
+            error = ops.square(x0 - self._posterior_mean(x, is_given, sigma, labels))
             excess = error - ops.where(is_level, 0.0, ops.square(x0 - x / variance))
             return count + 1, total + ops.sum(excess / ops.square(sigma), axis=1) * step_size
 
@@ -161,11 +169,31 @@ def _clean(low, high, draws):
     return low + (high - low) * share
 
 
+def _given(image_shape, n_rows, draws):
+    """Draw which pixels are given: none, each by chance, or those inside or outside of a rectangle."""
+    height, width, _ = image_shape
+    kind, chance = draws.uniform((n_rows, 1, 1)), draws.uniform((n_rows, 1, 1))
+    # Ends beyond the border are cut off, so that many rectangles begin and end at it.
+    ends = ops.sort(ops.clip(2 * draws.uniform((n_rows, 2, 2)) - 0.5, 0, 1), axis=2)
+    inside = []
+    for n_pixels, end in zip((height, width), (ends[:, :1], ends[:, 1:]), strict=True):
+        middle = (np.arange(n_pixels, dtype=np.float32)[:, None] + 0.5) / n_pixels
+        inside.append(ops.logical_and(end[:, :, 0:1] <= middle, middle < end[:, :, 1:2]))
+    is_inside = ops.logical_and(inside[0], ops.transpose(inside[1], (0, 2, 1)))
+    is_alone = draws.uniform((n_rows, height, width)) < chance
+    is_given = ops.where(kind < 0.5, is_alone, ops.where(kind < 0.75, is_inside, ops.logical_not(is_inside)))
+    is_given = ops.logical_and(is_given, draws.uniform((n_rows, 1, 1)) < _GIVEN_SHARE)
+    # Of a whole image nothing is left to learn.
+    is_given = ops.logical_and(is_given, ops.logical_not(ops.all(is_given, axis=(1, 2), keepdims=True)))
+    is_given = ops.broadcast_to(is_given[..., None], (n_rows, *image_shape))
+    return ops.reshape(is_given, (n_rows, -1))
+
+
 def initial_weights(architecture, rng):
     """Draw weights with which the network's output is zero."""
     n_conditions = 1 + 2 * _N_NOISE_WAVES + architecture.n_classes
-    sizes, n_channels = architecture.hidden_layer_sizes, architecture.image_shape[2]
-    weights = convolutional_weights(architecture.image_shape, n_conditions, sizes, rng)
+    sizes, (height, width, n_channels) = architecture.hidden_layer_sizes, architecture.image_shape
+    weights = convolutional_weights((height, width, 2 * n_channels), n_conditions, sizes, rng)
     weights["output_kernel"] = np.zeros((3, 3, sizes[0], n_channels), np.float32)
     weights["output_bias"] = np.zeros(n_channels, np.float32)
     return weights

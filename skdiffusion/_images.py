@@ -4,7 +4,7 @@ import numpy as np
 
 from ._blocks import filled
 from ._image_network import SIGMA_MAX, SIGMA_MIN, ImageArchitecture, ImageNetwork, initial_weights
-from ._reverse import N_ROUNDS, moves_of
+from ._reverse import moves_of
 from .schedules import Karras
 
 # Pixels of one call on the device while sampling.
@@ -20,7 +20,8 @@ class ImageProcess:
     Forward, noise of a level `sigma` is added to all pixels, of pooled mean 0 and variance 1. A network
     estimates the clean image from the noisy one, its noise level and its class. In a share of the training
     the class is hidden, so that one network knows images of a class and images of any: sampling may go
-    further from the second to the first than the class alone does.
+    further from the second to the first than the class alone does. In another share some pixels are given:
+    they have no noise, which the network is told, and it learns the others from them.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class ImageProcess:
     ----------
     Karras, Aittala, Aila & Laine (2022). Elucidating the Design Space of Diffusion-Based Generative Models.
     NeurIPS. Table 1, with sigma_data = 1.
+    Saharia et al. (2022). Palette: Image-to-Image Diffusion Models. SIGGRAPH. Section 4, for given pixels.
     Ho & Salimans (2022). Classifier-Free Diffusion Guidance. arXiv:2207.12598. Equation 6.
     Li, Prabhudesai, Duggal, Brown & Pathak (2023). Your Diffusion Model is Secretly a Zero-Shot Classifier.
     ICCV. Equation 4, for the class of an image that is given in part.
@@ -90,7 +92,7 @@ class ImageProcess:
         n_sampling_steps=20,
         guidance=0.0,
     ):
-        """Draw the hidden pixels and classes of images; the other pixels are clamped.
+        """Draw the hidden pixels and classes of images; the network sees the other pixels as they are.
 
         Parameters
         ----------
@@ -127,7 +129,6 @@ class ImageProcess:
         low, high, labels = self.arrays(encoded)
         is_given = encoded.codes[:, :n] >= 0
         moves = moves_of(Karras(sigma_min=SIGMA_MIN, sigma_max=SIGMA_MAX).grid(n_sampling_steps))
-        n_rounds = N_ROUNDS if is_given.any() else 1
         restore = program.network.restore[sampler, bool(guidance)]
         shares = self._shares(holes)
         codes, ranks = encoded.codes.copy(), (encoded.low + encoded.high) / 2
@@ -146,7 +147,6 @@ class ImageProcess:
                 *(filled(array, n_chunk_rows) for array in (low[rows], high[rows], label, is_given[rows])),
                 moves,
                 np.int32(n_sampling_steps),
-                np.int32(n_rounds),
                 np.float32(guidance),
                 draws,
             )
