@@ -9,10 +9,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
 
-from skdiffusion import DiffusionGenerator, DiffusionImputer, _generator
+from skdiffusion import DiffusionGenerator, DiffusionImputer, _generator, _image_network
 from skdiffusion._cells import Column
 from skdiffusion._encoder import TableEncoder
 from skdiffusion._pixels import PixelColumn
+from skdiffusion._training import Draws
 
 pytestmark = pytest.mark.usefixtures("few_steps")
 
@@ -159,6 +160,20 @@ def test_given_pixels_stay_and_inform_the_others_and_the_class(trained):
     assert_array_equal(drawn[known], given[known])
     assert np.mean((leaning(drawn) > 0) == (labels == "right")) > 0.8
     assert np.mean(told == labels) > 0.8
+
+
+def test_training_knows_images_of_which_nothing_a_half_or_scattered_pixels_are_given():
+    drawn = np.asarray(_image_network._given((4, 6, 2), 4000, Draws(np.array([0, 1], np.int32))))
+    images = drawn.reshape(4000, 4, 6, 2)
+    assert_array_equal(images[..., 0], images[..., 1])  # all channels of a pixel
+    shares = images.mean(axis=(1, 2, 3))
+    assert shares.max() < 1
+    assert 0.5 < np.mean(shares == 0) < 0.65
+    upper, left = np.arange(4)[:, None] < 2, np.arange(6) < 3
+    for half in (upper, ~upper, left, ~left):
+        pattern = np.broadcast_to(half, (4, 6))
+        assert (images[..., 0] == pattern).all(axis=(1, 2)).sum() > 4
+    assert len(np.unique(drawn, axis=0)) > 1000
 
 
 def test_given_pixels_and_a_class_go_together(trained):
