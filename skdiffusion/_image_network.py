@@ -23,9 +23,9 @@ _LOG_SIGMA_MEAN, _LOG_SIGMA_STD = -0.5, 1.4
 _N_NOISE_WAVES = 8
 _NOISE_FREQUENCY = np.pi / 1.5
 
-# How often the class is hidden, and how often some pixels are given.
-_HIDDEN_SHARE = 0.15
+# How often some pixels are given; how often the class is hidden, and how often where they may tell it.
 _GIVEN_SHARE = 0.5
+_HIDDEN_SHARE, _HIDDEN_SHARE_IN_PART = 0.15, 0.5
 
 
 class ImageArchitecture(NamedTuple):
@@ -84,8 +84,10 @@ class ImageNetwork:
         share = (ops.arange(n_rows, dtype="float32") + draws.uniform((n_rows,))) / n_rows
         sigma = ops.exp(_LOG_SIGMA_MEAN + _LOG_SIGMA_STD * normal_score(share))[:, None]
         noisy = x0 + sigma * draws.normal(x0.shape)
-        labels = ops.where(draws.uniform((n_rows, 1)) < _HIDDEN_SHARE, -1, labels)
         is_given = _given(self._architecture.image_shape, n_rows, draws)
+        is_in_part = ops.any(is_given, axis=1, keepdims=True)
+        hidden_share = ops.where(is_in_part, _HIDDEN_SHARE_IN_PART, _HIDDEN_SHARE)
+        labels = ops.where(draws.uniform((n_rows, 1)) < hidden_share, -1, labels)
         outputs = self._outputs(
             ops.where(is_given, x0, noisy), is_given, sigma, labels, draws if training else None
         )
