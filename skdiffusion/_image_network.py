@@ -101,11 +101,11 @@ class ImageNetwork:
         waves = level * np.arange(1, _N_NOISE_WAVES + 1, dtype=np.float32) * np.float32(_NOISE_FREQUENCY)
         classes = np.arange(self._architecture.n_classes, dtype=np.int32)
         condition = [level, ops.sin(waves), ops.cos(waves), ops.cast(labels == classes, "float32")]
+        # Given pixels tell of far ones: convolutions alone take long to learn that.
+        condition += [ops.where(is_given, x, 0.0), ops.cast(is_given, "float32")]
         scaled = ops.where(is_given, x, x * ops.rsqrt(1 + ops.square(sigma)))
         shape = (x.shape[0], *self._architecture.image_shape)
-        images = ops.concatenate(
-            [ops.reshape(plane, shape) for plane in (scaled, ops.cast(is_given, "float32"))], axis=3
-        )
+        images = ops.concatenate([ops.reshape(plane, shape) for plane in (scaled, condition[-1])], axis=3)
         dropout = self._architecture.dropout if draws else 0
         features = convolutional_features(
             self._weights, images, ops.concatenate(condition, axis=1), dropout, draws
@@ -193,8 +193,8 @@ def _given(image_shape, n_rows, draws):
 
 def initial_weights(architecture, rng):
     """Draw weights with which the network's output is zero."""
-    n_conditions = 1 + 2 * _N_NOISE_WAVES + architecture.n_classes
     sizes, (height, width, n_channels) = architecture.hidden_layer_sizes, architecture.image_shape
+    n_conditions = 1 + 2 * _N_NOISE_WAVES + architecture.n_classes + 2 * height * width * n_channels
     weights = convolutional_weights((height, width, 2 * n_channels), n_conditions, sizes, rng)
     weights["output_kernel"] = np.zeros((3, 3, sizes[0], n_channels), np.float32)
     weights["output_bias"] = np.zeros(n_channels, np.float32)
