@@ -53,7 +53,7 @@ def few_steps(uncompiled):
 
 @pytest.fixture(scope="module")
 def trained(few_steps):
-    return make(epochs=30, learning_rate=0.02, dropout=0.0, n_sampling_steps=8).fit(*halves(200))
+    return make(epochs=60, learning_rate=0.02, dropout=0.0, n_sampling_steps=8).fit(*halves(200))
 
 
 @pytest.fixture(scope="module")
