@@ -99,7 +99,7 @@ class MaskedNetwork:
         Parameters
         ----------
         arrays : tuple of tensors of shape (n, n_columns), (n, n_detailed) and (n, n_detailed)
-            Codes, and ends of the intervals of ranks.
+            Codes, and ends of the intervals of ranks. Cells without a code, -1, are hidden and not asked for.
         draws : Draws
             Source of the hidden cells, the ranks and the dropped units.
         training : bool
@@ -110,7 +110,7 @@ class MaskedNetwork:
         ranks = low + (high - low) * draws.uniform(low.shape)
         # Evenly spread over the batch: the loss varies less from batch to batch.
         share = (ops.arange(n_rows, dtype="float32") + draws.uniform((n_rows,))) / n_rows
-        hidden = draws.uniform((n_rows, n_columns)) < share[:, None]
+        hidden = ops.logical_and(draws.uniform((n_rows, n_columns)) < share[:, None], codes >= 0)
         seen = self._seen(ops.where(hidden, -1, codes), ranks, draws if training else None)
         hidden = ops.cast(hidden, "float32")
         losses = ops.sum(hidden * self._cell_losses(seen, codes, ranks), axis=1)
