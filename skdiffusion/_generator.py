@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from numbers import Integral
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -261,10 +262,10 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         held_out_share = self.validation_fraction if self.early_stopping else 0
         with TemporaryDirectory(prefix="skdiffusion-") as folder:
             deal = partial(Shards, folder, parts, n_rows=n_rows, held_out_share=held_out_share, rng=rng)
-            return self._fit(sample, None, None, started, deal)
+            return self._fit(sample, None, None, started, n_rows, deal)
 
-    def _fit(self, X, y, sample_weight, started, deal=None):
-        """Learn a table, or one of which `X` is a sample, and of which `deal` makes shards by an encoder."""
+    def _fit(self, X, y, sample_weight, started, n_rows=None, deal=None):
+        """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards with an encoder."""
         table = as_table(X)
         weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
         if y is not None:
@@ -278,11 +279,14 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             y = y if y is None else _safe_indexing(y, present)
         weight = weight / weight.max()  # whose sum may be infinite
 
+        min_frequency = self.min_frequency
+        if deal and isinstance(min_frequency, Integral):  # of all rows, not of the sample
+            min_frequency = min(min_frequency / n_rows, 1 - 1e-9)
         encoder = TableEncoder(
             n_bins=self.n_bins,
             categorical_features=self.categorical_features,
             max_categories=self.max_categories,
-            min_frequency=self.min_frequency,
+            min_frequency=min_frequency,
             pixels=self.image_shape is not None,
         ).fit(table, weight)
         learnt = {"encoder_": encoder, "target_encoder_": None}
@@ -293,7 +297,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         shards = deal(encoder) if deal else None
         if shards:
             encoder.frequencies_ = shards.frequencies
-        learnt["_n_rows"] = n_rows = shards.n_rows if shards else len(weight)
+        learnt["_n_rows"] = n_rows = n_rows or len(weight)
         learnt["_form"] = self.process if self.image_shape is None else "image"
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import _safe_indexing
 
 from ._parquet import dataset_of, frames_of
-from ._table import as_narwhals, as_table, check_names, empty_like, is_frame
+from ._table import as_narwhals, as_table, empty_like, is_frame
 
 # Rows of a sample, and its cells, which are what fills memory in a table of many columns.
 _N_SAMPLE_ROWS, _N_SAMPLE_CELLS, _MIN_SAMPLE_ROWS = 200_000, 10_000_000, 10_000
@@ -54,12 +54,12 @@ class Parts:
                     f"part {place} of X is of type {type(part).__name__}: give DataFrames, or arrays of two "
                     "dimensions."
                 )
+            part = as_table(part) if len(part) else part
             if self._template is None:
-                check_names(part) if is_frame(part) else None
                 self._template = empty_like(part)
             _check_alike(part, self._template, place)
             if len(part):
-                yield as_table(part)
+                yield part
 
     def sample(self, rng):
         """Return some rows at random, in their order, or all if they are few, and the number of all.

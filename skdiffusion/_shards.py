@@ -34,8 +34,6 @@ class Shards:
 
     Attributes
     ----------
-    n_rows : int
-        Number of rows of the table.
     frequencies : list of ndarray of shape (n_codes,)
         Share of each code of each column among all rows, but for cells that have none.
     """
@@ -49,7 +47,6 @@ class Shards:
         n_shard_rows = min(_N_SHARD_ROWS, max(1, _N_SHARD_BYTES // self._row.itemsize), n_rows)
         n_held_out = round(held_out_share * n_shard_rows)
         n_shards = -(-(n_rows - n_held_out) // n_shard_rows)
-        self.n_rows = n_rows
         self._files = [Path(folder, f"{place}.rows") for place in range(n_shards + 1)]  # held-out rows last
         for path in self._files:
             path.touch()

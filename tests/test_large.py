@@ -252,6 +252,21 @@ def test_an_epoch_is_a_shard_and_auto_takes_each_once_at_least(folder, monkeypat
     assert make(epochs="auto").fit(folder).n_iter_ == 5
 
 
+def test_min_frequency_counts_all_rows_and_not_those_of_the_sample(monkeypatch):
+    encoders = []
+
+    def stop(*arguments, **_):
+        encoders.append(arguments[2])
+        raise InterruptedError
+
+    monkeypatch.setattr(_generator, "Shards", stop)
+    table = pd.DataFrame({"letter": np.repeat(list("abcde"), [1600, 100, 100, 100, 100])})
+    for min_frequency in (50, 200):
+        with pytest.raises(InterruptedError):
+            make(min_frequency=min_frequency).fit(in_parts(table))
+    assert [encoder.n_codes_.tolist() for encoder in encoders] == [[5], [2]]
+
+
 def test_a_sorted_table_in_parts_keeps_its_law():
     rng = np.random.default_rng(0)
     number = np.sort(rng.normal(size=3000))
