@@ -265,7 +265,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             return self._fit(sample, None, None, started, n_rows, deal)
 
     def _fit(self, X, y, sample_weight, started, n_rows=None, deal=None):
-        """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards with an encoder."""
+        """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards by an encoder."""
         table = as_table(X)
         weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
         if y is not None:
