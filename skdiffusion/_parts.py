@@ -64,11 +64,7 @@ class Parts:
     def sample(self, rng):
         """Return some rows at random, in their order, or all if they are few, and the number of all.
 
-        Each row gets a random key; those of the least keys are kept.
-
-        References
-        ----------
-        Vitter (1985). Random Sampling with a Reservoir. ACM Transactions on Mathematical Software.
+        Each row gets a random key, and rows of the least keys are kept.
         """
         kept, keys, highest, n_rows = [], np.empty(0), np.inf, 0
         for part in self:
