@@ -5,7 +5,7 @@ They are written to Parquet files, from which a generator with its default netwo
 into such a file. Every size has a process of its own. Seconds of reading are those before the training:
 two passes over the files, the encoder's fit, and the shards. An epoch's seconds, and those of the draws, are
 without compilation. The last table is one run on many rows, with resident memory and throughput from its
-beginning to its end; without `early_stopping`, each row is trained on once. Run it from the repository root::
+beginning to its end; of 20,000,000 rows each is trained on once. Run it from the repository root::
 
     python benchmarks/scaling.py > benchmarks/results/scaling.md
     python benchmarks/scaling.py --rows 20000000 > benchmarks/results/scaling_large.md
