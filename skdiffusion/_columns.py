@@ -81,6 +81,11 @@ class CategoricalColumn:
         self.scores = np.zeros(self.n_codes, np.float32)
         return self
 
+    @property
+    def shared_code(self):
+        """The code that rare categories share; -1 if each has its own."""
+        return self.n_values - 1 if np.count_nonzero(self.code_of == self.n_values - 1) > 1 else -1
+
     def encode(self, column):
         """Return the code of each cell, -1 if missing or unseen, and the unseen categories."""
         code_of = dict(zip(self.categories, self.code_of.tolist(), strict=True))

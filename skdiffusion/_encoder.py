@@ -199,9 +199,9 @@ class TableEncoder(BaseEstimator):
         ----------
         X : DataFrame or array-like of shape (n_samples, n_columns)
             Table with the columns of the training table. One whose cells are all missing may have any dtype.
-        unseen : {"error", "missing"}, default="error"
+        unseen : {"error", "missing", "rare"}, default="error"
             What to do with a category, or a missing cell, that training did not have. "missing" gives it the
-            code -1.
+            code -1; so does "rare", but for a category where rare ones share a code, which it then gets.
         holes : bool, default=False
             Whether a missing cell gets the code -1, rather than that of missing cells in training.
 
@@ -217,7 +217,7 @@ class TableEncoder(BaseEstimator):
             unseen categories, or missing cells in a column that had none in training (without `holes`).
         """
         check_is_fitted(self)
-        check_option("unseen", unseen, ("error", "missing"))
+        check_option("unseen", unseen, ("error", "missing", "rare"))
         table = as_table(X)
         validate_data(self, table, reset=False, skip_check_array=True)
         table = in_container_of(self.template_, table)
@@ -240,8 +240,10 @@ class TableEncoder(BaseEstimator):
                         f"column {name!r} has categories that training did not have, {_few(odd)}: fit with "
                         "rows that have them, replace them, or leave those cells empty."
                     )
+                if odd and unseen == "rare":
+                    codes[codes[:, index] < 0, index] = learnt.shared_code
             if column.missing.any():
-                if not (learnt.has_missing or holes or unseen == "missing"):
+                if not (learnt.has_missing or holes or unseen != "error"):
                     raise ValueError(
                         f"column {name!r} has missing cells, first in row {column.missing.argmax()}, and had "
                         "none in training: fill them, or fit with rows that have some."
@@ -259,8 +261,9 @@ class TableEncoder(BaseEstimator):
             Codes, from 0 to `n_codes_` - 1.
         ranks : ndarray of shape (n_samples, n_detailed)
             Ranks inside the bins, in [0, 1]; unused where the code is no bin.
-        rng : numpy.random.Generator or RandomState
-            Draws a category where rare ones share a code.
+        rng : numpy.random.Generator, RandomState or list of Generator
+            Draws a category where rare ones share a code. With a list, from `sources`, the rows of several
+            calls are those of one call.
         kept : table of shape (n_samples, n_columns), default=None
             From `completed`. Cells that are not missing in it stand in the result as they are.
 
@@ -283,8 +286,7 @@ class TableEncoder(BaseEstimator):
             )
         if len(codes) and (codes.min() < 0 or (codes.max(axis=0) >= self.n_codes_).any()):
             raise ValueError("codes must lie between 0 and n_codes_ - 1 in each column.")
-        # A source for each column: its first draws are the same however many rows there are.
-        sources = np.random.SeedSequence(int(rng.random() * 2**53)).spawn(len(self.columns_))
+        sources = rng if isinstance(rng, list) else self.sources(rng)
         columns, detail = [], 0
         for index, learnt in enumerate(self.columns_):
             if self.numeric_[index]:
@@ -294,14 +296,18 @@ class TableEncoder(BaseEstimator):
                 column = Column(values, missing, hole=learnt.hole)
                 detail += learnt.is_detailed
             else:
-                source = np.random.default_rng(sources[index])
-                positions, missing = learnt.decode(codes[:, index], source)
+                positions, missing = learnt.decode(codes[:, index], sources[index])
                 column = Column(positions, missing, learnt.categories, learnt.hole)
             if kept is not None:
                 given = self._read(kept, index, self.numeric_[index], self.template_)
                 column = _overlaid(column, given, column_name(kept, index))
             columns.append(column)
         return assemble(columns, self.template_, row_names=getattr(kept, "index", None))
+
+    def sources(self, rng):
+        """Return a source of draws for each column, so that its first ones depend on no number of rows."""
+        seeds = np.random.SeedSequence(int(rng.random() * 2**53)).spawn(len(self.columns_))
+        return [np.random.default_rng(seed) for seed in seeds]
 
     def completed(self, X):
         """Return a table with all columns of the training table, in their order.

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -36,6 +37,7 @@ def fitted(
     deadline,
     random_state,
     verbose,
+    shards=None,
 ):
     """Train the network of a process; once more, with a lower rate, if that diverges.
 
@@ -66,6 +68,8 @@ def fitted(
         Source of weights, held-out rows and draws.
     verbose : int
         Whether to show a line of progress.
+    shards : Shards or None, default=None
+        Rows on disk, of which each epoch takes a shard, in place of `arrays` and `weight`.
 
     Returns
     -------
@@ -81,16 +85,21 @@ def fitted(
 
     for rate in (learning_rate, learning_rate / 4):
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
-        rows, held_out = (*arrays, weight), None
-        if validation_fraction and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
+        rows, held_out, rows_of = (*arrays, weight), None, None
+        if shards:
+            rows_of = partial(shards.rows, process)
+            rows, held_out = rows_of(0), shards.held_out(process)
+        elif validation_fraction and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
             rows, held_out = _training.hold_out(rows, validation_fraction, rng)
+        if held_out:
             n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
             held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
         n_rows = len(rows[-1])
         n_batch_rows = automatic_batch_size(n_rows) if batch_size == "auto" else batch_size
         n_batch_rows = min(n_batch_rows, 2 ** (n_rows - 1).bit_length())
         n_passes = -(-n_epoch_steps * n_batch_rows // n_rows)
-        n_epochs = automatic_epochs(n_rows * n_passes) if epochs == "auto" else epochs
+        # Of a table on disk, each row once at least.
+        n_epochs = max(automatic_epochs(n_rows * n_passes), len(shards or ())) if epochs == "auto" else epochs
         watchers = [VerboseLine(name, n_epochs, deadline)] if verbose > 0 else []
         with program_of(process, process.initial_weights(rng)) as program:
             program.set_optimizer_state(program.initial_optimizer_state)
@@ -111,6 +120,7 @@ def fitted(
                     n_passes=n_passes,
                     averaging=_AVERAGING,
                     deadline=deadline,
+                    rows_of=rows_of,
                 )
             except FloatingPointError as error:
                 diverged = error

@@ -104,6 +104,8 @@ class GaussianProcess:
     Kingma, Salimans, Poole & Ho (2021). Variational Diffusion Models. NeurIPS. Equation 14, the bound.
     """
 
+    n_chunk_rows = N_CHUNK_ROWS
+
     def __init__(self, encoder, *, hidden_layer_sizes, dropout):
         is_numeric, has_missing = np.asarray(encoder.numeric_), np.asarray(encoder.has_missing_)
         self._n_codes, self._has_missing = np.asarray(encoder.n_codes_), has_missing
@@ -184,7 +186,18 @@ class GaussianProcess:
         """Draw weights with which the network takes each column by itself."""
         return list(_initial_weights(self.architecture, self._tables, rng).values())
 
-    def sample(self, program, encoded, seed, *, holes, on_rows=None, sampler="heun", n_sampling_steps=20):
+    def sample(
+        self,
+        program,
+        encoded,
+        seed,
+        *,
+        holes,
+        on_rows=None,
+        first_row=0,
+        sampler="heun",
+        n_sampling_steps=20,
+    ):
         """Draw the hidden cells of a table; the others are clamped, which informs the drawn ones roughly.
 
         Parameters
@@ -199,6 +212,8 @@ class GaussianProcess:
             Whether a cell may be drawn as missing.
         on_rows : callable, default=None
             Told the number of rows that are done.
+        first_row : int, default=0
+            Rows that were drawn before with this seed, of which these are the next: whole chunks.
         sampler : {"heun", "euler", "ancestral", "multistep"}, default="heun"
             How noise is taken away: see `samplers`.
         n_sampling_steps : int, default=20
@@ -221,7 +236,7 @@ class GaussianProcess:
         detailed = np.sort(self._numeric[has_detail])
         for chunk, start in enumerate(range(0, len(codes), N_CHUNK_ROWS)):
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
-            rng = np.random.default_rng([seed, chunk])
+            rng = np.random.default_rng([seed, first_row // N_CHUNK_ROWS + chunk])
             draws = rng.integers(2**31, size=2).astype(np.int32)
             x, *drawn = program.network.restore[sampler](
                 *(filled(array[rows]) for array in (*arrays, is_given)),

@@ -1,6 +1,9 @@
 """New rows of a table, as a scikit-learn estimator."""
 
 import time
+from functools import partial
+from numbers import Integral
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -18,8 +21,11 @@ from ._checks import (
 )
 from ._encoder import EncodedTable, TableEncoder
 from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
+from ._parquet import write
+from ._parts import Parts, is_in_parts
+from ._shards import Shards
 from ._state import StateMixin
-from ._table import as_one_column, as_table, holds_classes, only_column
+from ._table import as_one_column, as_table, holds_classes, is_frame, only_column
 from ._watchers import rows_line
 
 __all__ = ["DiffusionGenerator"]
@@ -34,6 +40,9 @@ _N_IMAGE_EPOCH_STEPS = 100
 
 # Of calibration: its share of the work of training, and the seconds it needs, for it compiles a program.
 _CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
+
+# Cells of the rows that are drawn into a file at once, about.
+_N_DRAWN_CELLS = 2**21
 
 # Widths of the network's layers: of its blocks, and of its resolutions for images.
 _HIDDEN_LAYER_SIZES, _IMAGE_LAYER_SIZES = (256, 256, 256), (32, 64)
@@ -204,13 +213,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame or array-like of shape (n_samples, n_features)
+        X : DataFrame, array-like, path, pyarrow.dataset.Dataset or iterable of DataFrame
             Table of numbers, dates, durations and categories. A missing cell is a value like others, and is
-            generated like them.
+            generated like them. A table that does not fit memory is given as the path of a Parquet file or of
+            a folder of them, as a pyarrow dataset, or as DataFrames that can be gone through twice, such as
+            those of a list; see Notes.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers: a further column, for which rows can be asked.
+            Classes or numbers: a further column, for which rows can be asked. Only for tables in memory.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each row counts.
+            How often each row counts. Only for tables in memory.
 
         Returns
         -------
@@ -221,10 +232,40 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, `X`, `y` or `sample_weight` is not as described, or if training diverges twice.
-            Images must be whole, and their `y` classes.
+            Images must be whole, and their `y` classes. Files and DataFrames must have the same columns and
+            dtypes.
+
+        Notes
+        -----
+        A table in files, or in DataFrames one after another, is gone through twice. The first time 200,000
+        random rows are kept, fewer of more than 50 columns, and `encoder_` learns of these. If these are all,
+        what follows is the fit of a table in memory. Else all rows are encoded and dealt out at random to
+        temporary files of 262,144 rows, or 64 MiB, at most, and each epoch of the training takes the next of
+        them. A category that the sample does not have joins those that share a code, if some do. Otherwise
+        it tells nothing and is not generated, and neither is a missing cell in a column without one in the
+        sample. Numbers beyond the sample's range count as its ends. Rows from Parquet are pandas DataFrames
+        with Arrow's dtypes.
         """
         started = time.perf_counter()
         self._check_parameters()
+        if not is_in_parts(X):
+            return self._fit(X, y, sample_weight, started)
+        if y is not None or sample_weight is not None:
+            raise ValueError(
+                "y and sample_weight need a table in memory: leave them out, and let X have all columns."
+            )
+        rng = np.random.default_rng([check_random_state(self.random_state).randint(2**31), 1])
+        parts = Parts(X)
+        sample, n_rows = parts.sample(rng)
+        if n_rows == len(sample):
+            return self._fit(sample, None, None, started)
+        held_out_share = self.validation_fraction if self.early_stopping else 0
+        with TemporaryDirectory(prefix="skdiffusion-") as folder:
+            deal = partial(Shards, folder, parts, n_rows=n_rows, held_out_share=held_out_share, rng=rng)
+            return self._fit(sample, None, None, started, n_rows, deal)
+
+    def _fit(self, X, y, sample_weight, started, n_rows=None, deal=None):
+        """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards by an encoder."""
         table = as_table(X)
         weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
         if y is not None:
@@ -238,11 +279,14 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             y = y if y is None else _safe_indexing(y, present)
         weight = weight / weight.max()  # whose sum may be infinite
 
+        min_frequency = self.min_frequency
+        if deal and isinstance(min_frequency, Integral):  # of all rows, not of the sample
+            min_frequency = min(min_frequency / n_rows, 1 - 1e-9)
         encoder = TableEncoder(
             n_bins=self.n_bins,
             categorical_features=self.categorical_features,
             max_categories=self.max_categories,
-            min_frequency=self.min_frequency,
+            min_frequency=min_frequency,
             pixels=self.image_shape is not None,
         ).fit(table, weight)
         learnt = {"encoder_": encoder, "target_encoder_": None}
@@ -250,7 +294,10 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             learnt["target_encoder_"] = TableEncoder(
                 n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
             ).fit(y, weight)
-        learnt["_n_rows"] = len(weight)
+        shards = deal(encoder) if deal else None
+        if shards:
+            encoder.frequencies_ = shards.frequencies
+        learnt["_n_rows"] = n_rows = n_rows or len(weight)
         learnt["_form"] = self.process if self.image_shape is None else "image"
         encoded = _encode(learnt, table, y)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
@@ -263,7 +310,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             (weight / weight.mean()).astype(np.float32),
             name=type(self).__name__,
             learning_rate=self.learning_rate,
-            l2=automatic_l2(len(weight)) if self.l2 == "auto" else self.l2,
+            l2=automatic_l2(n_rows) if self.l2 == "auto" else self.l2,
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation_fraction=self.validation_fraction if self.early_stopping else 0,
@@ -271,6 +318,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             deadline=started + max_time * (1 - _CALIBRATION_SHARE if calibrates else 1),
             random_state=self.random_state,
             verbose=self.verbose,
+            shards=shards,
         )
         weights, history, interrupted = result.weights, result.history, result.interrupted
         if calibrates and not interrupted:
@@ -341,10 +389,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         _check_guidance(self.guidance, self._form == "image" and self.target_encoder_ is not None)
         kept = None if given is None or not len(given) else self.encoder_.completed(given)
         encoded = self._encode_asked(n_samples, given, kept, y)
-        if random_state is None:
-            random_state = np.random.RandomState()
-        rng = check_random_state(random_state)
-        seed = int(rng.randint(2**31))
+        seed = _seed_of(random_state)
         name = f"{type(self).__name__}.sample"
         on_rows = rows_line(name, len(encoded.codes)) if self.verbose > 0 else None
         with self._program() as program:
@@ -358,6 +403,63 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             return table
         drawn = self.target_encoder_.decode(codes[:, n_columns:], ranks[:, n_detailed:], rng)
         return table, only_column(drawn)
+
+    def sample_to_parquet(self, path, n_samples, *, allow_missing=True, random_state=None):
+        """Draw new rows into a Parquet file: any number of them, in little memory.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Of the file. It is replaced once all rows are drawn.
+        n_samples : int
+            Number of rows, 0 at least.
+        allow_missing : bool, default=True
+            Whether a cell may be missing, as cells in training were.
+        random_state : int, RandomState instance or None, default=None
+            Source of the draws. The rows are those of `sample` with the same number and `random_state`.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow is not installed.
+        ValueError
+            If fitted with `y`, to an array, whose columns have no names, or to what Parquet does not hold.
+        """
+        check_is_fitted(self)
+        check_integer("n_samples", n_samples, low=0)
+        check_option("allow_missing", allow_missing, (True, False))
+        encoder = self.encoder_
+        if self.target_encoder_ or not is_frame(encoder.template_):
+            reason = "with y" if self.target_encoder_ else "to an array"
+            raise ValueError(f"rows of a generator fitted {reason} go into no file: fit to one DataFrame.")
+        # Rows with each code once, from which the types of columns can be told.
+        codes = np.minimum(np.arange(encoder.n_codes_.max())[:, None], encoder.n_codes_ - 1)
+        ranks = np.full((len(codes), len(encoder.detailed_)), 0.5)
+        example = encoder.decode(codes, ranks, np.random.default_rng(0))
+        write(path, self._drawn(n_samples, allow_missing, random_state), example)
+
+    def _drawn(self, n_samples, allow_missing, random_state):
+        """Yield the rows that `sample` returns, some at a time."""
+        encoder = self.encoder_
+        seed = _seed_of(random_state)
+        sources = encoder.sources(np.random.default_rng(seed))
+        show = rows_line(f"{type(self).__name__}.sample_to_parquet", n_samples) if self.verbose > 0 else None
+        n_chunk_rows = self.process_.n_chunk_rows
+        size = n_chunk_rows * max(1, _N_DRAWN_CELLS // (n_chunk_rows * len(encoder.n_codes_)))
+        for start in range(0, n_samples, size):
+            n_rows = min(size, n_samples - start)
+            with self._program() as program:
+                codes, ranks = self.process_.sample(
+                    program,
+                    _hidden(encoder, n_rows),
+                    seed,
+                    holes=allow_missing,
+                    first_row=start,
+                    **self._sampling_arguments(),
+                )
+            if show:
+                show(start + n_rows)
+            yield encoder.decode(codes, ranks, sources)
 
     def score_samples(self, X, y=None):
         """Return the log-likelihood of each row.
@@ -642,6 +744,12 @@ def _encode(learnt, table, y, **arguments):
 
 def _side_by_side(first, second):
     return EncodedTable(*(np.hstack(arrays) for arrays in zip(first, second, strict=True)))
+
+
+def _seed_of(random_state):
+    """Return a seed for draws, which for None are other ones at each call."""
+    rng = check_random_state(np.random.RandomState() if random_state is None else random_state)
+    return int(rng.randint(2**31))
 
 
 def _hidden(encoder, n_samples):

@@ -61,6 +61,11 @@ class ImageProcess:
             dropout=dropout,
         )
 
+    @property
+    def n_chunk_rows(self):
+        """Number of images in one call on the device."""
+        return self._n_chunk_rows
+
     def arrays(self, encoded):
         """Return the ends of each pixel's interval, on the network's scale, and the class, -1 if hidden."""
         n = self._n_pixels
@@ -88,6 +93,7 @@ class ImageProcess:
         *,
         holes,
         on_rows=None,
+        first_row=0,
         sampler="heun",
         n_sampling_steps=20,
         guidance=0.0,
@@ -106,6 +112,8 @@ class ImageProcess:
             Whether a class may be drawn as missing.
         on_rows : callable, default=None
             Told the number of images that are done.
+        first_row : int, default=0
+            Images that were drawn before with this seed, of which these are the next: whole chunks.
         sampler : {"heun", "euler", "ancestral", "multistep"}, default="heun"
             How noise is taken away: see `samplers`.
         n_sampling_steps : int, default=20
@@ -135,7 +143,7 @@ class ImageProcess:
         for chunk, start in enumerate(range(0, len(codes), n_chunk_rows)):
             rows = slice(start, min(start + n_chunk_rows, len(codes)))
             n_rows = rows.stop - start
-            rng = np.random.default_rng([seed, chunk])
+            rng = np.random.default_rng([seed, first_row // n_chunk_rows + chunk])
             draws = rng.integers(2**31, size=2).astype(np.int32)
             label, position = labels[rows], rng.random((n_chunk_rows, 1))[:n_rows]
             other_draws = rng.integers(2**31, size=2).astype(np.int32)

@@ -45,6 +45,8 @@ class MaskedProcess:
     Sahoo et al. (2024). Simple and Effective Masked Diffusion Language Models. NeurIPS.
     """
 
+    n_chunk_rows = N_CHUNK_ROWS
+
     def __init__(self, encoder, copula, *, hidden_layer_sizes, dropout, n_waves):
         widths = padded(encoder.n_codes_)
         self._order = np.argsort(widths, kind="stable")  # from the network's order to the table's
@@ -110,7 +112,7 @@ class MaskedProcess:
         """Draw weights with which the network gives the training frequencies, whatever it sees."""
         return list(initial_weights(self.architecture, self._frequencies, rng).values())
 
-    def sample(self, program, encoded, seed, *, holes, on_rows=None):
+    def sample(self, program, encoded, seed, *, holes, on_rows=None, first_row=0):
         """Draw the hidden cells of a table, given the others.
 
         Parameters
@@ -125,6 +127,8 @@ class MaskedProcess:
             Whether a cell may be drawn as missing.
         on_rows : callable, default=None
             Told the number of rows that are done.
+        first_row : int, default=0
+            Rows that were drawn before with this seed, of which these are the next: whole chunks.
 
         Returns
         -------
@@ -135,10 +139,14 @@ class MaskedProcess:
         """
         codes, low, high = self.arrays(encoded)
         log_odds = self._log_odds if holes else self._log_odds_without_holes
-        codes, ranks = self._revealed(program, codes, (low + high) / 2, [seed], log_odds, on_rows=on_rows)
+        codes, ranks = self._revealed(
+            program, codes, (low + high) / 2, [seed], log_odds, on_rows=on_rows, first_row=first_row
+        )
         return codes[:, self._place], ranks[:, np.argsort(self._detail_order)]
 
-    def _revealed(self, program, codes, ranks, seed, log_odds, *, on_rows=None, frequencies=None):
+    def _revealed(
+        self, program, codes, ranks, seed, log_odds, *, on_rows=None, frequencies=None, first_row=0
+    ):
         """Draw the hidden cells; columns are in the network's order.
 
         Add to `frequencies`, of shape (n_columns, n_codes), the probabilities with which codes are drawn.
@@ -148,7 +156,7 @@ class MaskedProcess:
             rows = slice(start, min(start + N_CHUNK_ROWS, len(codes)))
             n_rows = rows.stop - start
             state = [filled(codes[rows]), filled(ranks[rows])]
-            rng = np.random.default_rng([*seed, chunk])
+            rng = np.random.default_rng([*seed, first_row // N_CHUNK_ROWS + chunk])
             order = _hidden_first(rng.random(state[0].shape), state[0] < 0)
             for step in range((codes[rows] < 0).sum(axis=1).max()):
                 draws = rng.integers(2**31, size=2).astype(np.int32)

@@ -291,6 +291,7 @@ def train(
     n_passes=1,
     averaging=None,
     deadline=np.inf,
+    rows_of=None,
 ):
     """Train the program's network, from the weights and optimizer state it holds.
 
@@ -343,6 +344,10 @@ def train(
     deadline : float, default=inf
         Value of `time.perf_counter` at which training ends.
 
+    rows_of : callable, default=None
+        Given the number of an epoch, returns its rows, the arrays and last the weight, about as many in each
+        epoch: of a table that does not fit memory. `arrays` and `weight` are then those of the first epoch.
+
     Returns
     -------
     result : TrainingResult
@@ -353,7 +358,7 @@ def train(
     FloatingPointError
         If a loss or a weight is no longer a finite number.
     """
-    n_rows, n_epoch_rows = len(weight), n_passes * len(weight)
+    n_epoch_rows = n_passes * len(weight)
     n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * sum(array.shape[1] for array in arrays)))
     rate = program.network.optimizer.learning_rate
     rate.assign(learning_rate)
@@ -374,8 +379,9 @@ def train(
                 watcher.on_epoch_begin(epoch)
             logs = {"learning_rate": float(rate.value)}
             sums, n_seen = np.zeros(2), 0
-            order = np.concatenate([rng.permutation(n_rows) for _ in range(n_passes)])
-            for chunk, n_chunk_rows in _chunks((*arrays, weight), n_steps * batch_size, order):
+            rows = rows_of(epoch) if rows_of else (*arrays, weight)
+            order = np.concatenate([rng.permutation(len(rows[-1])) for _ in range(n_passes)])
+            for chunk, n_chunk_rows in _chunks(rows, n_steps * batch_size, order):
                 if annealing:
                     rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
                 seed = np.array([first_seed, n_rows_seen % 2**31], np.int32)

@@ -844,7 +844,7 @@ def test_unseen_categories_may_be_missing():
     encoder = TableEncoder().fit(TABLE)
     codes = encoder.encode(TABLE.assign(b=["new", "y"] * 25), unseen="missing").codes
     assert codes[:, 1].tolist() == [-1, 1] * 25
-    with pytest.raises(ValueError, match="unseen must be one of 'error', 'missing', got 'ignore'"):
+    with pytest.raises(ValueError, match="unseen must be one of 'error', 'missing', 'rare', got 'ignore'"):
         encoder.encode(TABLE, unseen="ignore")
 
 

@@ -106,6 +106,9 @@ ALLOWED = {
     "_rebuilt": {"_table"},
     "_noise_levels": set(),
     "_masked": {"_blocks", "_masked_network"},
+    "_parquet": set(),
+    "_parts": {"_parquet", "_table"},
+    "_shards": {"_encoder"},
     "_masked_network": {"_blocks", "_factors", "_training", "networks"},
     "_denoising": {"_blocks", "_factors", "_training", "networks"},
     "_denoiser": {
@@ -131,6 +134,9 @@ ALLOWED = {
         "_gaussian",
         "_images",
         "_masked",
+        "_parquet",
+        "_parts",
+        "_shards",
         "_state",
         "_table",
         "_watchers",
@@ -370,7 +376,7 @@ def test_what_is_imported_is_required():
         pytest.skip("installed without its pyproject.toml")
     project = tomllib.loads(pyproject.read_text())["project"]
     # pandas makes the tables of `datasets`, for those who have it; the others are extras.
-    optional = {"pandas", "matplotlib", "imblearn"}
+    optional = {"pandas", "pyarrow", "matplotlib", "imblearn"}
     packages = {re.match(r"[\w-]+", requirement)[0] for requirement in project["dependencies"]}
     required = {{"scikit-learn": "sklearn"}.get(package, package) for package in packages}
     used = {name.partition(".")[0] for module in MODULES for name, _ in imports(module) if not is_ours(name)}
