@@ -99,7 +99,7 @@ class MaskedNetwork:
         Parameters
         ----------
         arrays : tuple of tensors of shape (n, n_columns), (n, n_detailed) and (n, n_detailed)
-            Codes, and ends of the intervals of ranks.
+            Codes, -1 for unknown cells, and ends of the intervals of ranks.
         draws : Draws
             Source of the hidden cells, the ranks and the dropped units.
         training : bool
@@ -110,12 +110,14 @@ class MaskedNetwork:
         ranks = low + (high - low) * draws.uniform(low.shape)
         # Evenly spread over the batch: the loss varies less from batch to batch.
         share = (ops.arange(n_rows, dtype="float32") + draws.uniform((n_rows,))) / n_rows
-        hidden = draws.uniform((n_rows, n_columns)) < share[:, None]
+        known = codes >= 0  # later rows may have categories that the first did not have
+        hidden = ops.logical_and(draws.uniform((n_rows, n_columns)) < share[:, None], known)
         seen = self._seen(ops.where(hidden, -1, codes), ranks, draws if training else None)
         hidden = ops.cast(hidden, "float32")
         losses = ops.sum(hidden * self._cell_losses(seen, codes, ranks), axis=1)
-        # The number of hidden cells is uniform in 0, ..., n_columns; equation 4 wants 1, ..., n_columns.
-        return losses * (n_columns + 1) / ops.maximum(ops.sum(hidden, axis=1), 1)
+        # The number of hidden cells is uniform in 0, ..., n_known; equation 4 wants 1, ..., n_known.
+        n_known = ops.sum(ops.cast(known, "float32"), axis=1)
+        return losses * (n_known + 1) / ops.maximum(ops.sum(hidden, axis=1), 1)
 
     def _seen(self, codes, ranks, draws=None):
         """Return what the network makes of the visible cells."""
