@@ -93,7 +93,7 @@ class Checkpoint:
         except OSError as error:
             self._is_writable = False
             warnings.warn(
-                f"training goes on, but writes no more checkpoints, since {path!r} cannot be written: {error}",
+                f"training goes on, but writes no more checkpoints: {path!r} cannot be written: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -130,7 +130,7 @@ class Checkpoint:
         ]
         if others:
             raise ValueError(
-                f"{str(self._path)!r} is the checkpoint of another fit, which differs in {', '.join(others)}: "
+                f"{str(self._path)!r} is the checkpoint of another fit, with other {', '.join(others)}: "
                 "delete it to fit from the start, or choose another path."
             )
         return {"start": start, "training": training}

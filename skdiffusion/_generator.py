@@ -286,7 +286,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     def partial_fit(self, X, y=None, sample_weight=None):
         """Train for one epoch more, on the given rows.
 
-        The first call learns columns, categories and ranges as `fit` does, from its rows; later calls, and
+        The first call learns columns, categories and ranges from its rows, as `fit` does. Later calls, and
         those after a `fit`, go on from what was learnt.
 
         Parameters
@@ -312,30 +312,31 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If rows hold categories, or missing cells, that the first call did not have. They count as
-            unknown: the rest of the row is learnt, and such cells are never drawn.
+            If rows hold categories that the first call did not have, or missing cells in a column that had
+            none. They count as unknown: the rest of the row is learnt, and no such cell is ever drawn. A
+            missing pixel is an error.
 
         Notes
         -----
-        An epoch is a pass over the rows, or several, up to 16 steps of the optimizer (100 for images). Adam
-        begins anew in each call: the rate rises to `learning_rate` in 100 steps, and falls to zero in the
-        last third of the epoch; `weights_` are averages over the last steps. A call with many rows so learns more than
-        many calls with few.
+        An epoch is a pass over the rows, or several, until there are 16 steps of the optimizer (100 for
+        images). Each call begins with a fresh Adam: its rate rises in proportion to the steps, to reach
+        `learning_rate` after 100 of them, and falls to zero in the last third of the epoch. So a call with
+        few rows takes small steps, which suit a fitted generator. Begin with a `fit`, or give many rows or a
+        larger `learning_rate`. Averages over the last steps are kept. No rows are held out.
 
         What the first call has learnt stays: columns, categories, bins, ranges and frequencies, the copula of
-        the masked process, and all that "auto" derives from the number of rows, but for `l2` and
-        `batch_size`. Numbers beyond its range count as its smallest or largest value. So let the first rows
-        be many, and typical. `l2="auto"` counts the rows of all calls, also those that come again. The
-        calibration at the end of a `fit` is not repeated: after training on rows that are otherwise
-        distributed, frequencies of drawn categories are those that the network has learnt. No rows are held
-        out; `max_time`, `epochs` and `checkpoint` are not used.
+        the masked process, and what "auto" derives from the number of rows, except for `l2`, which counts
+        the rows of all calls, and `batch_size`. Numbers beyond its range count as its smallest or largest
+        value. The calibration at the end of a `fit` is not repeated. Later changes have no effect on the
+        training, unless of `learning_rate`, `l2`, `batch_size` or `random_state`; `epochs`, `max_time` and
+        `checkpoint` never have.
 
         An interrupt leaves the estimator as it was.
         """
         self._check_parameters()
         names = ("encoder_", "target_encoder_", "process_", "weights_", "history_", "_n_rows", "_form")
         learnt = {name: getattr(self, name) for name in names if hasattr(self, "weights_")}
-        table, y, weight = self._check_rows(X, y, sample_weight)
+        table, y, weight = self._check_rows(X, y, sample_weight, self._as_target if learnt else as_one_column)
         if learnt:
             encoded = self._encode_more(table, y)
             learnt["_n_rows"] += len(weight)
@@ -567,12 +568,12 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         if self.verbose not in (True, False):
             check_integer("verbose", self.verbose, low=0)
 
-    def _check_rows(self, X, y, sample_weight):
+    def _check_rows(self, X, y, sample_weight, as_column=as_one_column):
         """Return a table, its `y`, and weights of at most 1; rows of weight 0 are left out."""
         table = as_table(X)
         weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
         if y is not None:
-            y = as_one_column(y)
+            y = as_column(y)
             check_consistent_length(table, y)
         self._check_image(table, y)
         if not (present := np.flatnonzero(weight)).size:
@@ -605,7 +606,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         encoded = self.encoder_.encode(table, unseen="error" if self._form == "image" else "missing")
         unknown = [column_name(table, index) for index in np.flatnonzero((encoded.codes < 0).any(axis=0))]
         if y is not None:
-            target = self._encode_target(y, unseen="missing")
+            target = self.target_encoder_.encode(y, unseen="missing")
             unknown += ["y"] if (target.codes < 0).any() else []
             encoded = _side_by_side(encoded, target)
         elif self.target_encoder_:
@@ -680,12 +681,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             return _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
         return encoded
 
-    def _encode_target(self, y, **arguments):
+    def _as_target(self, y):
+        """Return `y` as a table of one column, in the container of training."""
         if self.target_encoder_ is None:
             raise ValueError("y was not given to fit, so that nothing is known of it; pass it to fit.")
-        if not len(y):
-            return _hidden(self.target_encoder_, 0)
-        return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
+        return as_one_column(y, self.target_encoder_.template_)
+
+    def _encode_target(self, y, **arguments):
+        y = self._as_target(y)
+        return self.target_encoder_.encode(y, **arguments) if len(y) else _hidden(self.target_encoder_, 0)
 
     def _build_process(self, learnt, encoded, weight):
         from ._factors import FactorModel
