@@ -40,7 +40,7 @@ def assert_same_state(model, other):
 
 
 def test_more_rows_raise_the_likelihood_of_others_after_a_fit():
-    model = DiffusionGenerator(hidden_layer_sizes=(32,), epochs=30, random_state=0).fit(TABLE[:300])
+    model = DiffusionGenerator(**{**SMALL, "epochs": 10}).fit(TABLE[:300])
     fitted_once, encoder = model.score_samples(NEW), model.encoder_
     for start in range(300, 1900, 800):
         model.partial_fit(TABLE[start : start + 800])
@@ -79,11 +79,11 @@ def test_a_call_after_a_file_gives_what_it_gives_without(first):
     "parameters", [{"process": "gaussian"}, {"process": "gaussian", "image_shape": (2, 2)}]
 )
 def test_every_process_learns_on(parameters, monkeypatch):
-    monkeypatch.setattr("skdiffusion._generator._N_IMAGE_EPOCH_STEPS", 8)
+    monkeypatch.setattr("skdiffusion._generator._N_IMAGE_EPOCH_STEPS", 2)
     table = TABLE[["age", "income", "savings", "employed"]][:200]
     if "image_shape" in parameters:
         table = np.random.default_rng(0).integers(5, size=(200, 4))
-    model = DiffusionGenerator(**{**SMALL, "hidden_layer_sizes": (4, 4)}, **parameters)
+    model = DiffusionGenerator(**{**SMALL, "hidden_layer_sizes": (2, 2)}, n_sampling_steps=1, **parameters)
     model.partial_fit(table[:100], LABELS[:100])
     weights = model.weights_
     model.partial_fit(table[100:], LABELS[100:200]).partial_fit(table[100:])
