@@ -91,10 +91,10 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         Seconds that `fit` may take; the learning rate then falls in time. None sets no limit. With a limit,
         results depend on the speed of the machine.
     checkpoint : str, path-like or None, default=None
-        File for the state of an unfinished training. It is written between epochs, every 30 seconds at most,
-        and replaced as a whole. A `fit` to the same rows, with the same parameters, goes on from it, and
-        comes to the same result, by the int `random_state`, as if it had never ended; `max_time` counts what
-        was used before. A complete fit deletes it. One file serves one fit at a time.
+        File for the state of an unfinished training, written between epochs, every 30 seconds at most, and
+        replaced as a whole. A `fit` to the same rows with the same parameters goes on from it, and comes, if
+        `random_state` is an int, to the result of a fit that nothing has stopped; `max_time` counts what was
+        used before. A complete fit deletes it. No two fits may share one.
     validation_fraction : float, default=0.1
         Share of the rows that are held out to watch the training, if `early_stopping`.
     early_stopping : bool, default=True
