@@ -38,6 +38,7 @@ def fitted(
     random_state,
     verbose,
     shards=None,
+    checkpoint=None,
 ):
     """Train the network of a process; once more, with a lower rate, if that diverges.
 
@@ -70,6 +71,8 @@ def fitted(
         Whether to show a line of progress.
     shards : Shards or None, default=None
         Rows on disk, of which each epoch takes a shard, in place of `arrays` and `weight`.
+    checkpoint : Checkpoint or None, default=None
+        Where training goes on from, and is written to from time to time.
 
     Returns
     -------
@@ -81,61 +84,151 @@ def fitted(
     ValueError
         If training diverges twice.
     """
-    from . import _training
+    from ._training import hold_out
 
     for rate in (learning_rate, learning_rate / 4):
-        rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
-        rows, held_out, rows_of = (*arrays, weight), None, None
+        start = {"learning_rate": rate, "seed": int(check_random_state(random_state).randint(2**31))}
+        start = checkpoint.begin(start) if checkpoint else start
+        rng = np.random.default_rng(start["seed"])
+        rows, held_out = (*arrays, weight), None
         if shards:
-            rows_of = partial(shards.rows, process)
-            rows, held_out = rows_of(0), shards.held_out(process)
+            rows, held_out = shards.rows(process, 0), shards.held_out(process)
         elif validation_fraction and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
-            rows, held_out = _training.hold_out(rows, validation_fraction, rng)
+            rows, held_out = hold_out(rows, validation_fraction, rng)
         if held_out:
             n_repeats = -(-_N_HELD_OUT_DRAWS // len(held_out[-1]))
             held_out = tuple(np.tile(array, (n_repeats,) + (1,) * (array.ndim - 1)) for array in held_out)
-        n_rows = len(rows[-1])
-        n_batch_rows = automatic_batch_size(n_rows) if batch_size == "auto" else batch_size
-        n_batch_rows = min(n_batch_rows, 2 ** (n_rows - 1).bit_length())
-        n_passes = -(-n_epoch_steps * n_batch_rows // n_rows)
-        # Of a table on disk, each row once at least.
-        n_epochs = max(automatic_epochs(n_rows * n_passes), len(shards or ())) if epochs == "auto" else epochs
-        watchers = [VerboseLine(name, n_epochs, deadline)] if verbose > 0 else []
-        with program_of(process, process.initial_weights(rng)) as program:
-            program.set_optimizer_state(program.initial_optimizer_state)
-            try:
-                return _training.train(
-                    program,
-                    rows[:-1],
-                    rows[-1],
-                    held_out=held_out,
-                    epochs=n_epochs,
-                    batch_size=n_batch_rows,
-                    l2=l2,
-                    learning_rate=rate,
-                    learning_rate_schedule=_training.Annealing(),
-                    n_iter_no_change=_PATIENCE,
-                    rng=rng,
-                    watchers=watchers,
-                    n_passes=n_passes,
-                    averaging=_AVERAGING,
-                    deadline=deadline,
-                    rows_of=rows_of,
-                )
-            except FloatingPointError as error:
-                diverged = error
-            finally:
-                for watcher in watchers:
-                    watcher.on_train_end()
+        try:
+            return _trained(
+                process,
+                process.initial_weights(rng),
+                rows,
+                name=name,
+                held_out=held_out,
+                learning_rate=start["learning_rate"],
+                l2=l2,
+                batch_size=batch_size,
+                epochs=epochs,
+                n_least_epochs=len(shards or ()),
+                n_epoch_steps=n_epoch_steps,
+                deadline=deadline,
+                rng=rng,
+                verbose=verbose,
+                checkpoint=checkpoint,
+                rows_of=partial(shards.rows, process) if shards else None,
+            )
+        except FloatingPointError as error:
+            diverged = error
         if rate == learning_rate:
             warnings.warn(
                 f"Training diverged ({diverged}), and starts again with a learning rate of {rate / 4:.3g}.",
                 RuntimeWarning,
                 stacklevel=3,
             )
+    if checkpoint:
+        checkpoint.remove()
     raise ValueError(
         f"Training diverged twice: {diverged}. Lower learning_rate (now {learning_rate!r})."
     ) from diverged
+
+
+def continued(process, weights, history, arrays, weight, *, name, learning_rate, random_state, **options):
+    """Train the network of a process for one epoch more.
+
+    Parameters
+    ----------
+    process : object
+        As for `fitted`.
+    weights : list of ndarray or None
+        Where to begin; None for weights that know nothing.
+    history : dict of str to list
+        That of the epochs so far.
+    arrays, weight, name, learning_rate, random_state, **options
+        As for `fitted`.
+
+    Returns
+    -------
+    weights : list of ndarray
+        Averages over the last steps.
+    history : dict of str to list
+        With one epoch more.
+
+    Raises
+    ------
+    ValueError
+        If training diverges.
+    """
+    from ._training import join_histories
+
+    # The number of epochs so far: each call shuffles anew, with the same seed too.
+    seed = check_random_state(random_state).randint(2**31)
+    rng = np.random.default_rng([seed, len(history.get("loss", ()))])
+    weights = process.initial_weights(rng) if weights is None else weights
+    try:
+        result = _trained(
+            process,
+            weights,
+            (*arrays, weight),
+            name=name,
+            learning_rate=learning_rate,
+            epochs=1,
+            rng=rng,
+            **options,
+        )
+    except FloatingPointError as error:
+        raise ValueError(
+            f"Training diverged: {error}. Lower learning_rate (now {learning_rate!r})."
+        ) from error
+    return result.weights, join_histories(history, result.history) if history else result.history
+
+
+def _trained(
+    process,
+    weights,
+    rows,
+    *,
+    name,
+    learning_rate,
+    batch_size,
+    epochs,
+    n_epoch_steps,
+    rng,
+    verbose,
+    n_least_epochs=1,
+    deadline=np.inf,
+    **options,
+):
+    """Train the network of a process from some weights, and with a fresh optimizer."""
+    from . import _training
+
+    n_rows = len(rows[-1])
+    n_batch_rows = automatic_batch_size(n_rows) if batch_size == "auto" else batch_size
+    n_batch_rows = min(n_batch_rows, 2 ** (n_rows - 1).bit_length())
+    n_passes = -(-n_epoch_steps * n_batch_rows // n_rows)
+    n_epochs = max(automatic_epochs(n_rows * n_passes), n_least_epochs) if epochs == "auto" else epochs
+    watchers = [VerboseLine(name, n_epochs, deadline)] if verbose > 0 else []
+    with program_of(process, weights) as program:
+        program.set_optimizer_state(program.initial_optimizer_state)
+        try:
+            return _training.train(
+                program,
+                rows[:-1],
+                rows[-1],
+                epochs=n_epochs,
+                batch_size=n_batch_rows,
+                learning_rate=learning_rate,
+                learning_rate_schedule=_training.Annealing(),
+                n_iter_no_change=_PATIENCE,
+                rng=rng,
+                watchers=watchers,
+                n_passes=n_passes,
+                averaging=_AVERAGING,
+                deadline=deadline,
+                **options,
+            )
+        finally:
+            for watcher in watchers:
+                watcher.on_train_end()
 
 
 @contextmanager

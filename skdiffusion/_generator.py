@@ -1,6 +1,7 @@
 """New rows of a table, as a scikit-learn estimator."""
 
 import time
+import warnings
 from functools import partial
 from numbers import Integral
 from tempfile import TemporaryDirectory
@@ -11,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from ._checkpoint import Checkpoint, check_checkpoint, digest
 from ._checks import (
     check_image_shape,
     check_integer,
@@ -20,12 +22,12 @@ from ._checks import (
     check_widths,
 )
 from ._encoder import EncodedTable, TableEncoder
-from ._fitting import automatic_dropout, automatic_l2, fitted, program_of
+from ._fitting import automatic_dropout, automatic_l2, continued, fitted, program_of
 from ._parquet import write
 from ._parts import Parts, is_in_parts
 from ._shards import Shards
-from ._state import StateMixin
-from ._table import as_one_column, as_table, holds_classes, is_frame, only_column
+from ._state import VERSION, StateMixin
+from ._table import as_one_column, as_table, column_name, holds_classes, is_frame, only_column
 from ._watchers import rows_line
 
 __all__ = ["DiffusionGenerator"]
@@ -43,6 +45,9 @@ _CALIBRATION_SHARE, _LEAST_CALIBRATION_TIME = 0.08, 3.0
 
 # Cells of the rows that are drawn into a file at once, about.
 _N_DRAWN_CELLS = 2**21
+
+# Parameters that a fit with a checkpoint does not depend on.
+_NOT_OF_FIT = ("checkpoint", "guidance", "n_sampling_steps", "sampler", "verbose")
 
 # Widths of the network's layers: of its blocks, and of its resolutions for images.
 _HIDDEN_LAYER_SIZES, _IMAGE_LAYER_SIZES = (256, 256, 256), (32, 64)
@@ -93,6 +98,11 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
     max_time : float or None, default=None
         Seconds that `fit` may take; the learning rate then falls in time. None sets no limit. With a limit,
         results depend on the speed of the machine.
+    checkpoint : str, path-like or None, default=None
+        File for the state of an unfinished training, written between epochs, every 30 seconds at most, and
+        replaced as a whole. A `fit` to the same rows with the same parameters goes on from it, and comes, if
+        `random_state` is an int, to the result of a fit that nothing has stopped; `max_time` counts what was
+        used before. A complete fit deletes it. No two fits may share one.
     validation_fraction : float, default=0.1
         Share of the rows that are held out to watch the training, if `early_stopping`.
     early_stopping : bool, default=True
@@ -179,6 +189,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         batch_size="auto",
         epochs="auto",
         max_time=None,
+        checkpoint=None,
         validation_fraction=0.1,
         early_stopping=True,
         sampler="heun",
@@ -200,6 +211,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.max_time = max_time
+        self.checkpoint = checkpoint
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.sampler = sampler
@@ -233,7 +245,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         ValueError
             If a parameter, `X`, `y` or `sample_weight` is not as described, or if training diverges twice.
             Images must be whole, and their `y` classes. Files and DataFrames must have the same columns and
-            dtypes.
+            dtypes. Also if `checkpoint` is there, and is damaged or that of another fit: of other rows,
+            parameters or another version of skdiffusion.
 
         Notes
         -----
@@ -254,6 +267,11 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             raise ValueError(
                 "y and sample_weight need a table in memory: leave them out, and let X have all columns."
             )
+        if self.checkpoint is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                "a checkpoint of a table in parts needs an int random_state, so that rows are dealt out as "
+                f"before, got {self.random_state!r}."
+            )
         rng = np.random.default_rng([check_random_state(self.random_state).randint(2**31), 1])
         parts = Parts(X)
         sample, n_rows = parts.sample(rng)
@@ -266,43 +284,13 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, started, n_rows=None, deal=None):
         """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards by an encoder."""
-        table = as_table(X)
-        weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
-        if y is not None:
-            y = as_one_column(y)
-            check_consistent_length(table, y)
-        self._check_image(table, y)
-        if not (present := np.flatnonzero(weight)).size:
-            raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
-        if len(present) < len(weight):
-            table, weight = _safe_indexing(table, present), weight[present]
-            y = y if y is None else _safe_indexing(y, present)
-        weight = weight / weight.max()  # whose sum may be infinite
-
-        min_frequency = self.min_frequency
-        if deal and isinstance(min_frequency, Integral):  # of all rows, not of the sample
-            min_frequency = min(min_frequency / n_rows, 1 - 1e-9)
-        encoder = TableEncoder(
-            n_bins=self.n_bins,
-            categorical_features=self.categorical_features,
-            max_categories=self.max_categories,
-            min_frequency=min_frequency,
-            pixels=self.image_shape is not None,
-        ).fit(table, weight)
-        learnt = {"encoder_": encoder, "target_encoder_": None}
-        if y is not None:
-            learnt["target_encoder_"] = TableEncoder(
-                n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
-            ).fit(y, weight)
-        shards = deal(encoder) if deal else None
-        if shards:
-            encoder.frequencies_ = shards.frequencies
-        learnt["_n_rows"] = n_rows = n_rows or len(weight)
-        learnt["_form"] = self.process if self.image_shape is None else "image"
-        encoded = _encode(learnt, table, y)
+        table, y, weight = self._check_rows(X, y, sample_weight)
+        learnt, encoded, shards = self._learn_encoders(table, y, weight, n_rows, deal)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
         arrays = process.arrays(encoded)
         max_time = np.inf if self.max_time is None else self.max_time
+        if checkpoint := self._open_checkpoint(arrays, weight):
+            started -= checkpoint.seconds
         calibrates = self.process == "masked" and max_time * _CALIBRATION_SHARE >= _LEAST_CALIBRATION_TIME
         result = fitted(
             process,
@@ -310,15 +298,16 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             (weight / weight.mean()).astype(np.float32),
             name=type(self).__name__,
             learning_rate=self.learning_rate,
-            l2=automatic_l2(n_rows) if self.l2 == "auto" else self.l2,
+            l2=automatic_l2(learnt["_n_rows"]) if self.l2 == "auto" else self.l2,
             batch_size=self.batch_size,
             epochs=self.epochs,
             validation_fraction=self.validation_fraction if self.early_stopping else 0,
-            n_epoch_steps=_N_EPOCH_STEPS if self.image_shape is None else _N_IMAGE_EPOCH_STEPS,
+            n_epoch_steps=_n_epoch_steps(learnt["_form"]),
             deadline=started + max_time * (1 - _CALIBRATION_SHARE if calibrates else 1),
             random_state=self.random_state,
             verbose=self.verbose,
             shards=shards,
+            checkpoint=checkpoint,
         )
         weights, history, interrupted = result.weights, result.history, result.interrupted
         if calibrates and not interrupted:
@@ -336,6 +325,86 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         if interrupted:
             which = "best" if "val_loss" in history else "last"
             raise KeyboardInterrupt(f"{type(self).__name__} keeps the {which} weights of its whole epochs")
+        if checkpoint:
+            checkpoint.remove()
+        return self
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Train for one epoch more, on the given rows.
+
+        The first call learns columns, categories and ranges from its rows, as `fit` does. Later calls, and
+        those after a `fit`, go on from what was learnt.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Rows with the columns of the first call.
+        y : array-like of shape (n_samples,), default=None
+            Classes or numbers, if the first call had them. None leaves them unknown in these rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each row counts, relative to the others of the call.
+
+        Returns
+        -------
+        self : DiffusionGenerator
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; if X has other columns than in the first call; if `y` is given, and was not in the
+            first call; or if training diverges. The estimator stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            If rows hold categories that the first call did not have, or missing cells in a column that had
+            none. They count as unknown: the rest of the row is learnt, and no such cell is ever drawn. A
+            missing pixel is an error.
+
+        Notes
+        -----
+        An epoch is a pass over the rows, or several, until there are 16 steps of the optimizer (100 for
+        images). Each call begins with a fresh Adam: its rate rises in proportion to the steps, to reach
+        `learning_rate` after 100 of them, and falls to zero in the last third of the epoch. So a call with
+        few rows takes small steps, which suit a fitted generator. Begin with a `fit`, or give many rows or a
+        larger `learning_rate`. Averages over the last steps are kept. No rows are held out.
+
+        What the first call has learnt stays: columns, categories, bins, ranges and frequencies, the copula of
+        the masked process, and what "auto" derives from the number of rows, except for `l2`, which counts
+        the rows of all calls, and `batch_size`. Numbers beyond its range count as its smallest or largest
+        value. The calibration at the end of a `fit` is not repeated. Later changes have no effect on the
+        training, unless of `learning_rate`, `l2`, `batch_size` or `random_state`; `epochs`, `max_time` and
+        `checkpoint` never have.
+
+        An interrupt leaves the estimator as it was.
+        """
+        self._check_parameters()
+        names = ("encoder_", "target_encoder_", "process_", "weights_", "history_", "_n_rows", "_form")
+        learnt = {name: getattr(self, name) for name in names if hasattr(self, "weights_")}
+        table, y, weight = self._check_rows(X, y, sample_weight, self._as_target if learnt else as_one_column)
+        if learnt:
+            encoded = self._encode_more(table, y)
+            learnt["_n_rows"] += len(weight)
+        else:
+            learnt, encoded, _ = self._learn_encoders(table, y, weight)
+            learnt["process_"] = self._build_process(learnt, encoded, weight)
+        learnt["weights_"], learnt["history_"] = continued(
+            learnt["process_"],
+            learnt.get("weights_"),
+            learnt.get("history_", {}),
+            learnt["process_"].arrays(encoded),
+            (weight / weight.mean()).astype(np.float32),
+            name=type(self).__name__,
+            learning_rate=self.learning_rate,
+            l2=automatic_l2(learnt["_n_rows"]) if self.l2 == "auto" else self.l2,
+            batch_size=self.batch_size,
+            n_epoch_steps=_n_epoch_steps(learnt["_form"]),
+            random_state=self.random_state,
+            verbose=self.verbose,
+        )
+        learnt["n_iter_"] = len(learnt["history_"]["loss"])
+        self._set_learnt(learnt["encoder_"].template_, learnt)
         return self
 
     def sample(self, n_samples=1, *, given=None, y=None, allow_missing=True, random_state=None):
@@ -582,6 +651,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             check_unless_auto(check_integer, name, getattr(self, name), low=1)
         if self.max_time is not None:
             check_real("max_time", self.max_time, low=0, open_low=True)
+        if self.checkpoint is not None:
+            check_checkpoint(self.checkpoint)
         check_real(
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
@@ -596,6 +667,82 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
                 )
         if self.verbose not in (True, False):
             check_integer("verbose", self.verbose, low=0)
+
+    def _check_rows(self, X, y, sample_weight, as_column=as_one_column):
+        """Return a table, its `y`, and weights of at most 1; rows of weight 0 are left out."""
+        table = as_table(X)
+        weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)), ensure_non_negative=True)
+        if y is not None:
+            y = as_column(y)
+            check_consistent_length(table, y)
+        self._check_image(table, y)
+        if not (present := np.flatnonzero(weight)).size:
+            raise ValueError("sample_weight must be above zero for one row at least, got only zeros.")
+        if len(present) < len(weight):
+            table, weight = _safe_indexing(table, present), weight[present]
+            y = y if y is None else _safe_indexing(y, present)
+        return table, y, weight / weight.max()  # the sum of the weights may be infinite
+
+    def _learn_encoders(self, table, y, weight, n_rows=None, deal=None):
+        """Return what is learnt of the columns, the table in codes and ranks, and its shards."""
+        min_frequency = self.min_frequency
+        if deal and isinstance(min_frequency, Integral):  # of all rows, not of the sample
+            min_frequency = min(min_frequency / n_rows, 1 - 1e-9)
+        encoder = TableEncoder(
+            n_bins=self.n_bins,
+            categorical_features=self.categorical_features,
+            max_categories=self.max_categories,
+            min_frequency=min_frequency,
+            pixels=self.image_shape is not None,
+        ).fit(table, weight)
+        learnt = {"encoder_": encoder, "target_encoder_": None}
+        if y is not None:
+            learnt["target_encoder_"] = TableEncoder(
+                n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
+            ).fit(y, weight)
+        shards = deal(encoder) if deal else None
+        if shards:
+            encoder.frequencies_ = shards.frequencies
+        learnt["_n_rows"] = n_rows or len(weight)
+        learnt["_form"] = self.process if self.image_shape is None else "image"
+        return learnt, _encode(learnt, table, y), shards
+
+    def _encode_more(self, table, y):
+        """Encode rows as the first ones were; cells that those did not have are unknown."""
+        encoded = self.encoder_.encode(table, unseen="error" if self._form == "image" else "missing")
+        unknown = [column_name(table, index) for index in np.flatnonzero((encoded.codes < 0).any(axis=0))]
+        if y is not None:
+            target = self.target_encoder_.encode(y, unseen="missing")
+            unknown += ["y"] if (target.codes < 0).any() else []
+            encoded = _side_by_side(encoded, target)
+        elif self.target_encoder_:
+            encoded = _side_by_side(encoded, _hidden(self.target_encoder_, len(encoded.codes)))
+        if unknown:
+            warnings.warn(
+                f"cells of {', '.join(map(repr, unknown))} hold categories that the first rows did not have, "
+                "or are missing where none was: they count as unknown. Fit anew to learn them.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return encoded
+
+    def _open_checkpoint(self, arrays, weight):
+        """Return the checkpoint of a fit to these arrays, or None."""
+        if self.checkpoint is None:
+            return None
+        parameters = {
+            name: repr(value)
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_OF_FIT
+        }
+        if not isinstance(self.random_state, Integral | None):
+            parameters["random_state"] = type(self.random_state).__name__
+        fit = {
+            "version of skdiffusion": VERSION,
+            **parameters,
+            "X, y or sample_weight": digest([*arrays, weight]),
+        }
+        return Checkpoint(self.checkpoint, fit)
 
     def _check_image(self, table, y):
         """Raise unless rows can be images of the shape that was asked for, and `y` their classes."""
@@ -640,12 +787,15 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             return _side_by_side(encoded, _hidden(self.target_encoder_, n_samples))
         return encoded
 
-    def _encode_target(self, y, **arguments):
+    def _as_target(self, y):
+        """Return `y` as a table of one column, in the container of training."""
         if self.target_encoder_ is None:
             raise ValueError("y was not given to fit, so that nothing is known of it; pass it to fit.")
-        if not len(y):
-            return _hidden(self.target_encoder_, 0)
-        return self.target_encoder_.encode(as_one_column(y, self.target_encoder_.template_), **arguments)
+        return as_one_column(y, self.target_encoder_.template_)
+
+    def _encode_target(self, y, **arguments):
+        y = self._as_target(y)
+        return self.target_encoder_.encode(y, **arguments) if len(y) else _hidden(self.target_encoder_, 0)
 
     def _build_process(self, learnt, encoded, weight):
         from ._factors import FactorModel
@@ -698,6 +848,10 @@ def _check_guidance(guidance, has_classes):
         raise ValueError(
             f"guidance is {guidance!r}, which needs image_shape and y: give both, or leave it at 0."
         )
+
+
+def _n_epoch_steps(form):
+    return _N_IMAGE_EPOCH_STEPS if form == "image" else _N_EPOCH_STEPS
 
 
 def automatic_n_waves(n_rows):

@@ -99,7 +99,7 @@ class MaskedNetwork:
         Parameters
         ----------
         arrays : tuple of tensors of shape (n, n_columns), (n, n_detailed) and (n, n_detailed)
-            Codes, and ends of the intervals of ranks. Cells without a code, -1, count as nothing.
+            Codes, -1 for unknown cells, and ends of the intervals of ranks.
         draws : Draws
             Source of the hidden cells, the ranks and the dropped units.
         training : bool

@@ -1,9 +1,9 @@
 """Parquet files, read and written some rows at a time."""
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
+
+from ._files import checked, replacing
 
 # Cells of a frame, about: little beside TensorFlow, and enough that the cost of a frame vanishes.
 _N_CELLS = 2**21
@@ -60,23 +60,14 @@ def write(path, frames, example):
     pyarrow, _ = _pyarrow()
     from pyarrow.parquet import ParquetWriter
 
-    path = Path(path).resolve()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r}: make it, or choose another path.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file.")
+    path = checked(path)
     try:
         schema = _as_arrow(example, pyarrow).schema
     except pyarrow.ArrowException as error:
         raise ValueError(f"Parquet does not hold all columns: {error}; convert them before fit.") from error
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        with ParquetWriter(part, schema) as writer:
-            for frame in frames:
-                writer.write_table(_as_arrow(frame, pyarrow).cast(schema))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as file, ParquetWriter(file, schema) as writer:
+        for frame in frames:
+            writer.write_table(_as_arrow(frame, pyarrow).cast(schema))
 
 
 def _as_arrow(frame, pyarrow):

@@ -3,12 +3,10 @@
 Whatever comes from a table, names and categories, goes through `escape`.
 """
 
-import os
 from collections import Counter
 from html import escape
-from pathlib import Path
-from uuid import uuid4
 
+from ._files import checked, replacing
 from ._report_pictures import association, association_name, chip, column_card, pair_card, percent, scale_bar
 from ._report_style import STYLE
 from ._report_words import (
@@ -84,20 +82,8 @@ def small_table(scores, ideal, worst, verdicts):
 
 def write(path, text):
     """Write a file, so that a failure leaves what was there."""
-    path = Path(path).resolve()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {str(path.parent)!r}: make it, or choose another path")
-    if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file")
-    part = path.with_name(f".{uuid4().hex}.part")
-    try:
-        with open(part, "x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(checked(path)) as file:
+        file.write(text.encode())
 
 
 # Sections

@@ -7,7 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from ._table import is_frame
 
-_VERSION = import_module(__package__).__version__
+VERSION = import_module(__package__).__version__
 
 # Goes up when an estimator's state changes so that what is in older files can no longer be used.
 _FORMAT = 1
@@ -26,7 +26,7 @@ class StateMixin:
         self.__dict__ = vars(fitted)
 
     def __getstate__(self):
-        return {**super().__getstate__(), _MARK: {"version": _VERSION, "format": _FORMAT}}
+        return {**super().__getstate__(), _MARK: {"version": VERSION, "format": _FORMAT}}
 
     def __setstate__(self, state):
         state = dict(state)
@@ -34,10 +34,11 @@ class StateMixin:
         if mark["format"] != _FORMAT:
             raise ValueError(
                 f"this {type(self).__name__} was saved by skdiffusion {mark['version']}, in format "
-                f"{mark['format']}, and skdiffusion {_VERSION} reads format {_FORMAT}: load it with the "
+                f"{mark['format']}, and skdiffusion {VERSION} reads format {_FORMAT}: load it with the "
                 "version that saved it, or fit it anew."
             )
-        super().__setstate__(state)
+        # Parameters that the version had not which saved it.
+        super().__setstate__(type(self)().get_params(deep=False) | state)
 
 
 def as_plain(template):

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from multiprocessing import current_process
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -292,6 +293,7 @@ def train(
     averaging=None,
     deadline=np.inf,
     rows_of=None,
+    checkpoint=None,
 ):
     """Train the program's network, from the weights and optimizer state it holds.
 
@@ -348,6 +350,9 @@ def train(
         Given the number of an epoch, returns its rows, the arrays and last the weight, about as many in each
         epoch: of a table that does not fit memory. `arrays` and `weight` are then those of the first epoch.
 
+    checkpoint : Checkpoint or None, default=None
+        Where training goes on from, and is written to from time to time, between epochs.
+
     Returns
     -------
     result : TrainingResult
@@ -362,19 +367,20 @@ def train(
     n_steps = max(_MIN_STEPS, _CHUNK_SIZE // (batch_size * sum(array.shape[1] for array in arrays)))
     rate = program.network.optimizer.learning_rate
     rate.assign(learning_rate)
-    result = TrainingResult(program.weights(), program.optimizer_state())
-    average = _Average(averaging, result.weights) if averaging else None
     annealing = learning_rate_schedule if isinstance(learning_rate_schedule, Annealing) else None
-    plateau = _Plateau()
-    best_loss, best_weights, n_worse = np.inf, None, 0
-    first_seed = rng.integers(2**31)
-    start, n_rows_seen, share = time.perf_counter(), 0, 0.0  # and the share of the planned training
+    progress = _Progress(program, rng, annealing, averaging)
+    if checkpoint and checkpoint.training:
+        progress.set_plain(checkpoint.training, program)
+    average, plateau = progress.average, progress.plateau
+    start = time.perf_counter() - progress.seconds
     try:
-        for epoch in range(epochs):
+        for epoch in range(progress.n_epochs, epochs):
             if learning_rate_schedule == "cosine":
                 rate.assign(learning_rate * (1 + np.cos(np.pi * epoch / epochs)) / 2)
             if annealing:
-                rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
+                rate.assign(
+                    learning_rate * annealing.factor(progress.share, progress.n_rows_seen // batch_size)
+                )
             for watcher in watchers:
                 watcher.on_epoch_begin(epoch)
             logs = {"learning_rate": float(rate.value)}
@@ -383,17 +389,21 @@ def train(
             order = np.concatenate([rng.permutation(len(rows[-1])) for _ in range(n_passes)])
             for chunk, n_chunk_rows in _chunks(rows, n_steps * batch_size, order):
                 if annealing:
-                    rate.assign(learning_rate * annealing.factor(share, n_rows_seen // batch_size))
-                seed = np.array([first_seed, n_rows_seen % 2**31], np.int32)
+                    rate.assign(
+                        learning_rate * annealing.factor(progress.share, progress.n_rows_seen // batch_size)
+                    )
+                seed = np.array([progress.first_seed, progress.n_rows_seen % 2**31], np.int32)
                 arguments = (np.int32(n_chunk_rows), np.float32(l2), seed, batch_size)
                 sums += np.asarray(program.train(chunk[:-1], chunk[-1], *arguments))
                 n_seen += n_chunk_rows
-                n_rows_seen += n_chunk_rows
+                progress.n_rows_seen += n_chunk_rows
                 if average:
                     average.update(program.weights(), -(-n_chunk_rows // batch_size))
                 now = time.perf_counter()
-                share = max(n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start))
-                over = now >= deadline or (annealing is not None and share >= annealing.end)
+                progress.share = max(
+                    progress.n_rows_seen / (epochs * n_epoch_rows), (now - start) / (deadline - start)
+                )
+                over = now >= deadline or (annealing is not None and progress.share >= annealing.end)
                 if over:
                     break
             logs["loss"], logs["data_loss"] = (sums / n_seen).tolist()
@@ -413,41 +423,108 @@ def train(
             if not all(np.isfinite(array).all() for array in weights):
                 raise FloatingPointError(f"weights are no longer finite after epoch {epoch + 1}")
             # One assignment: an interrupt finds either this epoch or the one before.
-            history = {name: [*result.history.get(name, []), value] for name, value in logs.items()}
-            kept = average.weights if average else weights
-            result = TrainingResult(kept, program.optimizer_state(), history, n_rows_seen)
+            earlier = progress.result.history
+            history = {name: [*earlier.get(name, []), value] for name, value in logs.items()}
+            kept, optimizer_state = average.weights if average else weights, program.optimizer_state()
+            progress.result = TrainingResult(kept, optimizer_state, history, progress.n_rows_seen)
             if held_out is not None:
-                n_worse += 1
-                if logs["val_loss"] < best_loss:
-                    best_loss, best_weights, n_worse = logs["val_loss"], result.weights, 0
-                    best_state = weights, result.optimizer_state, share
+                progress.n_worse += 1
+                if progress.best is None or logs["val_loss"] < progress.best.loss:
+                    progress.best = _Best(logs["val_loss"], kept, weights, optimizer_state, progress.share)
+                    progress.n_worse = 0
                 if annealing is None:
-                    stop = stop or n_worse >= n_iter_no_change
+                    stop = stop or progress.n_worse >= n_iter_no_change
                 elif not annealing.falls and (
-                    share >= annealing.start or n_worse >= max(n_iter_no_change, annealing.PATIENCE * epoch)
+                    progress.share >= annealing.start
+                    or progress.n_worse >= max(n_iter_no_change, annealing.PATIENCE * epoch)
                 ):
-                    program.set_weights(best_state[0])
-                    program.set_optimizer_state(best_state[1])
+                    best = progress.best
+                    program.set_weights(best.weights)
+                    program.set_optimizer_state(best.optimizer_state)
                     if average:
-                        average.weights = best_weights
-                    annealing.fall(share, best_state[2])
+                        average.weights = best.kept
+                    annealing.fall(progress.share, best.share)
             if learning_rate_schedule == "plateau" and plateau.reached(logs.get("val_loss", logs["loss"])):
                 rate.assign(logs["learning_rate"] * _Plateau.FACTOR)
-            if stop:
+            if stop or epoch + 1 == epochs:
                 break
+            if checkpoint and checkpoint.is_due():
+                progress.seconds = time.perf_counter() - start
+                checkpoint.write(progress.as_plain(program))
     except KeyboardInterrupt:
-        if not result.history:
+        if not progress.result.history:
             raise
-        result.interrupted = True
-    if annealing and best_weights is not None and not result.interrupted:
-        worse = result.history["val_loss"][-1] - best_loss
-        best_weights = best_weights if worse > annealing.TOLERANCE else None
+        progress.result.interrupted = True
+    result, best = progress.result, progress.best
+    if annealing and best and not result.interrupted:
+        worse = result.history["val_loss"][-1] - best.loss
+        best = best if worse > annealing.TOLERANCE else None
     # A callback may put back weights of its own choice at the very end.
-    program.set_weights(result.weights if best_weights is None else best_weights)
+    program.set_weights(best.kept if best else result.weights)
     for watcher in watchers:
         watcher.on_train_end()
     result.weights = program.weights()
     return result
+
+
+class _Best(NamedTuple):
+    """The epoch of the least held-out loss: the weights to keep, and where training stood."""
+
+    loss: float
+    kept: list
+    weights: list
+    optimizer_state: list
+    share: float
+
+
+class _Progress:
+    """What a training carries from epoch to epoch, beside its program; as plain data it can be saved."""
+
+    _NUMBERS = ("first_seed", "n_rows_seen", "share", "n_worse", "seconds")
+
+    def __init__(self, program, rng, annealing, averaging):
+        self.result = TrainingResult(program.weights(), program.optimizer_state())
+        self.average = _Average(averaging, self.result.weights) if averaging else None
+        self.annealing, self.plateau = annealing, _Plateau()
+        self.rng, self.first_seed = rng, int(rng.integers(2**31))
+        self.n_rows_seen, self.share = 0, 0.0  # and the share of the planned training
+        self.best, self.n_worse = None, 0
+        self.seconds = 0.0
+
+    @property
+    def n_epochs(self):
+        """Number of whole epochs."""
+        return len(self.result.history.get("loss", ()))
+
+    def as_plain(self, program):
+        """Return all that the rest of the training depends on: dicts, lists, arrays and JSON values."""
+        return {
+            "weights": program.weights(),
+            "optimizer_state": program.optimizer_state(),
+            "rng": self.rng.bit_generator.state,
+            "history": self.result.history,
+            "best": self.best and self.best._asdict(),
+            **{name: vars(part) for name, part in self._parts().items()},
+            **{name: getattr(self, name) for name in self._NUMBERS},
+        }
+
+    def set_plain(self, plain, program):
+        """Go on where `as_plain` was called."""
+        weights, optimizer_state = plain["weights"], plain["optimizer_state"]
+        program.set_weights(weights)
+        program.set_optimizer_state(optimizer_state)
+        self.rng.bit_generator.state = plain["rng"]
+        self.best = plain["best"] and _Best(**plain["best"])
+        for name, part in self._parts().items():
+            vars(part).update(plain[name])
+        for name in self._NUMBERS:
+            setattr(self, name, plain[name])
+        kept = self.average.weights if self.average else weights
+        self.result = TrainingResult(kept, optimizer_state, plain["history"], self.n_rows_seen)
+
+    def _parts(self):
+        parts = {"average": self.average, "annealing": self.annealing, "plateau": self.plateau}
+        return {name: part for name, part in parts.items() if part}
 
 
 class Annealing:

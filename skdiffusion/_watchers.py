@@ -51,6 +51,7 @@ class VerboseLine:
         self._name, self._epochs, self._deadline = name, epochs, deadline
         self._rewrite = sys.stdout.isatty()
         self._start = time.perf_counter()
+        self._n_heard = 0
         self._line = None
 
     def on_epoch_begin(self, epoch):
@@ -62,11 +63,13 @@ class VerboseLine:
         if shown["loss"] == shown.get("data_loss"):
             del shown["data_loss"]
         losses = ", ".join(f"{name} {value}" for name, value in shown.items())
+        self._n_heard += 1  # not all epochs, where a fit goes on
         now = time.perf_counter()
         seconds = now - self._start
         self._line = f"{self._name}: epoch {epoch + 1}/{self._epochs}, {losses}, {seconds:.1f} s"
         if self._rewrite:
-            left = min(seconds * (self._epochs / (epoch + 1) - 1), max(self._deadline - now, 0))
+            left = seconds / self._n_heard * (self._epochs - epoch - 1)
+            left = min(left, max(self._deadline - now, 0))
             print(f"\r\033[K{self._line}, at most {left:.0f} s left", end="", flush=True)
         return False
 

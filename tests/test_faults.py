@@ -111,6 +111,20 @@ def test_an_interrupt_at_any_line_of_fit_leaves_the_old_state_or_a_new_one(name)
             assert use(model, OTHER) is not None
 
 
+def test_an_interrupt_at_any_line_of_partial_fit_leaves_the_old_state_or_the_new_one():
+    saved = pickle.dumps(clone(GENERATOR).fit(X))
+    models = [pickle.loads(saved), pickle.loads(saved)]
+    with Lines() as lines:
+        models[1].partial_fit(X)
+    results = [model.sample(3, random_state=0) for model in models]
+    places = [*range(6), lines.n_lines // 3, lines.n_lines // 2]
+    for stop in (lines.n_lines - place for place in places):
+        model = pickle.loads(saved)
+        with pytest.raises(KeyboardInterrupt), Lines(stop):
+            model.partial_fit(X)
+        assert_array_equal(model.sample(3, random_state=0), results[model.n_iter_ - models[0].n_iter_])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_an_interrupt_at_any_line_of_a_prediction_changes_nothing(name):
     prototype, fit, use = MODELS[name]
@@ -132,6 +146,28 @@ def test_an_interrupted_grid_search_is_not_fitted_and_its_estimator_unchanged():
     assert not hasattr(search, "best_estimator_")
     assert vars(model) == vars(DenoisingRegressor(**SMALL))
     assert search.fit(X, X).best_estimator_.predict(X).shape == X.shape
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="tells the size of the process on Linux alone"
+)
+def test_too_little_memory_is_an_error_and_changes_nothing():
+    resource = pytest.importorskip("resource")
+    model = clone(GENERATOR).fit(X)
+    expected = model.sample(3, random_state=0)
+    state = dict(vars(model))
+    huge = np.broadcast_to(X[:1], (10**9, 2))  # takes no memory itself
+    n_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (n_bytes + 2**30, limits[1]))
+    try:
+        for call in (model.fit, model.partial_fit, model.score_samples, lambda X: model.sample(len(X))):
+            with pytest.raises(MemoryError):
+                call(huge)
+            assert vars(model) == state
+        assert_array_equal(model.sample(3, random_state=0), expected)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 # Workers

@@ -19,6 +19,7 @@ import pytest
 import skops.io
 from _saved import TABLE, drawn, result
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 
 import skdiffusion
 from skdiffusion import DiffusionGenerator, DiffusionNoiser
@@ -178,6 +179,14 @@ def test_an_altered_file_of_skops_is_refused_or_gives_the_same(models, tmp_path)
         else:
             assert_array_equal(result("regressor", loaded), expected)
     assert n_refused > 30
+
+
+def test_parameters_that_came_later_have_their_defaults(models):
+    model = models["masked"]
+    state = {name: value for name, value in model.__getstate__().items() if name != "checkpoint"}
+    older = DiffusionGenerator.__new__(DiffusionGenerator)
+    older.__setstate__(state)
+    assert repr(clone(older)) == repr(clone(model))
 
 
 # Size
