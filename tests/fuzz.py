@@ -35,16 +35,15 @@ def main(target, *arguments):
     def try_and_go_on(data):
         nonlocal n_tables
         try:
-            n_tables += try_bytes(data) is not None
+            if try_bytes(data) is None:  # too few bytes for a table
+                return
         except Exception as error:
-            n_tables += 1
-            place = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)][
-                -1
-            ]
-            if place not in places:
-                places.add(place)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            if (place.filename, place.lineno) not in places:
+                places.add((place.filename, place.lineno))
                 Path(f"defect-{target}-{len(places)}").write_bytes(data)
                 traceback.print_exc()
+        n_tables += 1
         if n_tables % 1000 == 0:
             print(f"{n_tables} tables, {len(places)} defects", file=sys.stderr, flush=True)
 
