@@ -537,6 +537,13 @@ ODD = {
 }
 
 
+def test_numbers_far_outside_of_a_tiny_range_are_far():
+    tiny = np.array([[0.0], [5e-324]] * 5)
+    assert copy_ratio(tiny, tiny + 1e10, tiny, random_state=0) == 0
+    precision, recall = precision_recall(tiny, tiny + 1e10, random_state=0)
+    assert max(precision, recall) < 0.5
+
+
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_tables_can_be_evaluated(real, fresh, holdout, kind):
     tables = [ODD[kind](table[:30]) for table in (real, fresh, holdout)]
