@@ -36,6 +36,12 @@ def comparable(tables, categorical_features):
             if np.isinf(column).any():
                 raise ValueError(f"column {name!r} of {label} holds infinite numbers: clip or replace them")
             matrix[:, index] = column
+        low, high = (float(end.reduce(np.concatenate(columns))) for end in (np.fmin, np.fmax))
+        if high - low == np.inf:
+            raise ValueError(
+                f"column {name!r} holds numbers from {low:g} to {high:g}, whose difference is infinite: "
+                "scale it"
+            )
     return names, categorical, list(matrices.values()), categories
 
 

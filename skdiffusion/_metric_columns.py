@@ -132,7 +132,8 @@ def _unit(column):
     """Return a column with mean 0 and length 1; NaN if it is constant."""
     if column.min() == column.max():
         return np.full(len(column), np.nan)
-    column = column - column.mean()
+    column = column / np.abs(column).max()  # whose sum does not overflow
+    column -= column.mean()
     column /= np.abs(column).max()  # whose square neither over- nor underflows
     return column / np.sqrt((column * column).sum())
 

@@ -63,7 +63,7 @@ class Gower:
         return distances / table.shape[1]
 
     def _scale(self, table):
-        scaled = _clip((table - self._low) / self._span)
+        scaled = _scaled(table, self._low, self._span)
         return np.where(np.isnan(scaled), _FAR, scaled).astype(np.float32)
 
 
@@ -133,7 +133,7 @@ def _embed(real, synthetic, categorical):
     """Scale numbers to [0, 1] by the real range and replace missing ones by the mean and a flag."""
     low, span = _range(real)
     low, span = np.where(categorical | np.isnan(low), 0, low), np.where(categorical | ~(span > 0), 1, span)
-    tables = [_clip((table - low) / span) for table in (real, synthetic)]
+    tables = [_scaled(table, low, span) for table in (real, synthetic)]
     missing = [np.isnan(table) for table in tables]
     flagged = ~categorical & (missing[0].any(axis=0) | missing[1].any(axis=0))
     # A missing category is a category.
@@ -168,6 +168,7 @@ def _range(table):
     return low, np.fmax.reduce(table, axis=0) - low
 
 
-def _clip(scaled):
-    """Keep what lies far outside the training range inside that of float32."""
-    return np.clip(scaled, -1e8, 1e8)
+def _scaled(table, low, span):
+    """Scale the training range to [0, 1], and keep what lies far outside inside the range of float32."""
+    with np.errstate(over="ignore"):  # of a range next to 0
+        return np.clip((table - low) / span, -1e8, 1e8)

@@ -33,8 +33,10 @@ from skdiffusion import (
     DiffusionNoiser,
     DiffusionOutlierDetector,
     DiffusionOverSampler,
+    metrics,
 )
 from skdiffusion._encoder import TableEncoder
+from skdiffusion._report_page import page
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 
@@ -119,6 +121,20 @@ def test_odd_tables_are_noised(table, other, categorical):
         noised = attempt(method, table)  # refused are times that pandas cannot make again as categories
         assert noised is None or noised.shape[-2:] == np.shape(table)
         attempt(method, other)
+
+
+@given(table=odd_tables(), other=odd_tables())
+@tries(10)
+def test_odd_tables_are_compared(table, other):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "two_sample", lambda *_: (0.5, 0.5))  # the one slow figure
+        for synthetic in (table, other):
+            found = attempt(
+                lambda *tables: metrics.evaluate(*tables, random_state=0), table, synthetic, table
+            )
+            if found is not None:
+                assert np.isfinite(list(found.values())).all()
+                assert page(found.scores, found.verdicts, found.summary).encode()
 
 
 @given(table=odd_tables(), target=odd_tables())

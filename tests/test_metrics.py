@@ -532,8 +532,16 @@ ODD = {
     "dates": lambda table: table.assign(date=pd.Timestamp("2026-01-01") + pd.to_timedelta(table["age"], "D")),
     "three rows": lambda table: table[:3],
     "huge numbers": lambda table: table.assign(age=1e300 * (table["age"] - 50)),
+    "numbers whose sum is infinite": lambda table: table.assign(age=1e308, savings=1.7e308 / table["age"]),
     "whole numbers as names": lambda table: table.set_axis(range(7), axis=1),
 }
+
+
+def test_numbers_far_outside_of_a_tiny_range_are_far():
+    tiny = np.array([[0.0], [5e-324]] * 5)
+    assert copy_ratio(tiny, tiny + 1e10, tiny, random_state=0) == 0
+    precision, recall = precision_recall(tiny, tiny + 1e10, random_state=0)
+    assert max(precision, recall) < 0.5
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -575,6 +583,10 @@ def test_an_evaluation_is_a_mapping_that_prints_as_a_table():
         (lambda table: table[:0], "synthetic cannot be read: .* at least one row"),
         (lambda table: table.assign(age="old"), "column 'age' holds numbers in real, but not in synthetic"),
         (lambda table: table.assign(age=np.inf), "column 'age' of synthetic holds infinite numbers"),
+        (
+            lambda table: table.assign(age=[-1e308, 1e308] * (len(table) // 2)),
+            r"from -1e\+308 to 1e\+308, whose difference is",
+        ),
     ],
 )
 @pytest.mark.parametrize("metric", [shape_error, exact_copy_share])

@@ -3,7 +3,6 @@
 import io
 import pickle
 import re
-import subprocess
 import sys
 import zipfile
 from functools import partial
@@ -17,7 +16,7 @@ import polars as pl
 import polars.testing
 import pytest
 import skops.io
-from _saved import TABLE, drawn, result
+from _saved import TABLE, result
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
@@ -78,27 +77,6 @@ def test_a_fitted_estimator_gives_the_same_results(models, saved_and_loaded):
     assert {type(model).__name__ for model in models.values()} == set(skdiffusion._EXPORTS)
     for name, model in models.items():
         assert_array_equal(result(name, saved_and_loaded(model)), result(name, model), err_msg=name)
-
-
-def test_a_fresh_process_with_one_thread_gives_the_same_results(models, tmp_path):
-    joblib.dump(models, tmp_path / "models")
-    code = (
-        "import joblib, numpy as np, tensorflow as tf\n"
-        "tf.config.threading.set_intra_op_parallelism_threads(1)\n"
-        "from _saved import drawn, result\n"
-        "from _uncompiled import uncompiled\n"
-        "with uncompiled():\n"
-        "    models = joblib.load('models')\n"
-        "    results = {name: result(name, model) for name, model in models.items()}\n"
-        "    np.savez('results', **results, drawn=drawn(models['masked']))\n"
-    )
-    path = [str(TESTS), str(TESTS.parent)]
-    code = f"import sys\nsys.path[:0] = {path!r}\n{code}"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True)
-    found = np.load(tmp_path / "results.npz")
-    assert str(found["drawn"]) == drawn(models["masked"])
-    for name, model in models.items():
-        assert_array_equal(found[name], result(name, model), err_msg=name)
 
 
 # Files of each released format stay in tests/data, and are loaded for ever. Later versions and other
