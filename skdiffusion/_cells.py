@@ -267,10 +267,10 @@ def polars_cells(column, dtype, *, pl):
         return pl.Series([*column.categories, None], dtype=dtype).gather(places)
     if isinstance(column.hole, float):
         return pl.Series(np.where(column.missing, np.nan, column.values)).cast(dtype)
-    cells = pl.Series(column.values)
+    cells = pl.Series(column.values).set(pl.Series(column.missing), None)
     if dtype == pl.Date:
         cells = cells.cast(pl.Int32)
-    return cells.cast(dtype).set(pl.Series(column.missing), None)
+    return cells.cast(dtype)
 
 
 def _namespace(series):

@@ -16,12 +16,6 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"skdiffusion trains with Keras' TensorFlow backend, but Keras uses {keras.backend.backend()!r}; set "
-        f"the environment variable KERAS_BACKEND to 'tensorflow' before Keras is imported."
-    )
-
 # A call on the device takes about this many float32 for its largest array: enough that the cost of a call
 # vanishes, little enough that they stay in the processor's cache.
 _CHUNK_SIZE = 2**18
@@ -68,15 +62,16 @@ class Draws:
 
     def uniform(self, shape):
         """Draw from [0, 1)."""
-        return tf.random.stateless_uniform(shape, self._next_seed(), alg=_algorithm.get())
+        return self._drawn(tf.random.stateless_uniform, shape)
 
     def normal(self, shape):
         """Draw from the standard normal distribution."""
-        return tf.random.stateless_normal(shape, self._next_seed(), alg=_algorithm.get())
+        return self._drawn(tf.random.stateless_normal, shape)
 
-    def _next_seed(self):
+    def _drawn(self, draw, shape):
         self._n_draws += 1
-        return tf.random.experimental.stateless_fold_in(self._seed, self._n_draws)
+        seed = tf.random.experimental.stateless_fold_in(self._seed, self._n_draws)
+        return ops.convert_to_tensor(draw(shape, seed, alg=_algorithm.get()))
 
 
 class KerasNetwork:
@@ -242,6 +237,12 @@ class _Pool:
     @contextmanager
     def borrow(self, key, build):
         """Lend an idle program built for `key`, or a new one from `build()`."""
+        if keras.backend.backend() != "tensorflow":
+            raise ImportError(
+                "skdiffusion trains and predicts with Keras' TensorFlow backend, but Keras uses "
+                f"{keras.backend.backend()!r}: set the environment variable KERAS_BACKEND to 'tensorflow' "
+                "before Keras is imported."
+            )
         if os.getpid() != _PROCESS:
             raise RuntimeError(
                 "this process was forked from one that uses TensorFlow, which does not work there: start "

@@ -415,7 +415,7 @@ def convolutional_features(weights, images, condition, dropout=0.0, draws=None):
     while f"position_{len(found)}" in weights:
         level = len(found)
         if level:
-            hidden = ops.average_pool(hidden, 2, padding="same")
+            hidden = ops.average_pool(hidden, 2, strides=2, padding="same")
         hidden = convolved(hidden, f"down_{level}" if level else "input") + weights[f"position_{level}"]
         hidden = blocks(hidden, f"level_{level}")
         found.append(hidden)

@@ -1,8 +1,30 @@
+import os
+
 import _uncompiled
 import numpy as np
 import pytest
 
 from skdiffusion import DenoisingRegressor
+
+BACKEND = os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+@pytest.fixture(scope="session", autouse=BACKEND != "tensorflow")
+def other_backend():
+    """Skip what needs TensorFlow's loop: see `make test-backends`."""
+    from skdiffusion import _training
+
+    def borrow(*_):
+        pytest.skip("the compiled loop is TensorFlow's")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_training._Pool, "borrow", borrow)
+        patch.setattr(_training, "borrow", borrow)
+        if BACKEND == "torch":
+            import torch
+
+            torch.set_grad_enabled(False)
+        yield
 
 
 def read_only(*arrays):

@@ -102,7 +102,7 @@ def test_networks_compute_in_float32_whatever_the_global_policy():
     finally:
         keras.config.set_dtype_policy(policy)
     assert model.compute_dtype == "float32"
-    assert model(np.full((1, 3), 1e5)).dtype == "float32"
+    assert keras.backend.standardize_dtype(model(np.full((1, 3), 1e5)).dtype) == "float32"
 
 
 SHAPES = [(3, 50), (50,), (50, 200), (200,), (200, 2), (2,)]

@@ -406,3 +406,9 @@ def test_the_rate_falls_in_time_for_the_planned_end(held_out):
     assert rates[69] > 0.0099
     assert_allclose(rates[85], 0.005, rtol=0.1)
     assert rates[99] < 0.001
+
+
+def test_another_back_end_of_keras_is_refused(table, small, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ImportError, match=r"TensorFlow backend, but Keras uses 'jax': set .* KERAS_BACKEND"):
+        small().fit(*table)
