@@ -56,7 +56,7 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         of the rows is held out, and training ends once their loss no longer gets better.
     max_time : float or None, default=None
         Seconds that `fit` may take. None sets no limit. With a limit, results depend on the speed of the
-        machine.
+        machine. If it ends the training within 100 steps, a `ConvergenceWarning` says so.
     self_supervised : bool, default=False
         Whether the rows of training are as noisy as those to be cleaned. Each number is then estimated from
         the others of its row alone, and `sigma` is not used.
