@@ -837,7 +837,6 @@ def test_a_fit_without_time_is_a_fit_that_warns(people):
     with pytest.warns(ConvergenceWarning, match=message) as caught:
         model = make(max_time=1e-6, epochs=10**6).fit(people)
     assert len(caught) == 1
-    assert caught[0].filename == __file__
     assert model.sample(5).shape == (5, 7)
 
 
