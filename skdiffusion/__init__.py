@@ -1,6 +1,7 @@
 """Diffusion models for tables as scikit-learn estimators."""
 
 from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
 
 __version__ = "0.1.0"
 
@@ -16,8 +17,10 @@ _EXPORTS = {
 }
 _TOOLBOXES = ("datasets", "metrics", "networks", "plotting", "samplers", "schedules")
 
-# What needs an optional package is not among the names of a star import.
-__all__ = [*(name for name in _EXPORTS if name != "DiffusionOverSampler"), *_TOOLBOXES]
+# A star import gives what can be imported: the over-sampler if imbalanced-learn is there.
+__all__ = [*_EXPORTS, *_TOOLBOXES]
+if _find_spec("imblearn") is None:
+    __all__.remove("DiffusionOverSampler")
 
 
 def __getattr__(name):

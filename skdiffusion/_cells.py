@@ -264,7 +264,10 @@ def polars_cells(column, dtype, *, pl):
         places = np.where(column.missing, len(column.categories), column.values)
         if isinstance(dtype, pl.Object):
             return pl.Series(object_array([*column.categories, None])[places], dtype=dtype)
-        return pl.Series([*column.categories, None], dtype=dtype).gather(places)
+        categories = column.categories
+        if dtype.is_integer():  # read from floats, perhaps, which polars does not take for integers
+            categories = list(map(int, categories))
+        return pl.Series([*categories, None], dtype=dtype).gather(places)
     if isinstance(column.hole, float):
         return pl.Series(np.where(column.missing, np.nan, column.values)).cast(dtype)
     cells = pl.Series(column.values).set(pl.Series(column.missing), None)

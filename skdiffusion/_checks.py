@@ -69,8 +69,8 @@ def locating(**tables):
         if not _is_of_scikit_learn(error):
             kind = TypeError if isinstance(error, TypeError) else ValueError
             raise kind(
-                f"{' or '.join(tables)} holds what cannot be read as numbers: {error}; convert such columns, "
-                "or leave them out."
+                f"{' or '.join(tables)} holds what cannot be read as numbers{_odd_columns(tables)}: {error}; "
+                "convert such columns, or leave them out."
             ) from error
         if not isinstance(error, ValueError):
             raise
@@ -87,6 +87,23 @@ def locating(**tables):
         if place is None:
             raise
         raise ValueError(f"{match[0]}, first in {place}; {_REMEDIES[match[2]]}.") from error
+
+
+def _odd_columns(tables):
+    """Name the columns of DataFrames that cannot be read as numbers."""
+    odd = []
+    for table in tables.values():
+        for name in getattr(table, "columns", ()):
+            kind = getattr(table[name].dtype, "kind", "")
+            if kind in tuple("biuf"):
+                continue
+            try:
+                np.asarray(table[name], dtype=np.float64)
+            except Exception:  # each library has errors of its own
+                odd.append(name)
+            else:
+                odd += [name] * (kind in tuple("mM"))
+    return f" in columns {odd}" if odd else ""
 
 
 def _is_of_scikit_learn(error):

@@ -1,6 +1,7 @@
 """Noisy rows, cleaned by what the rows of training were like."""
 
 import time
+from itertools import compress
 from numbers import Real
 
 import narwhals.stable.v2 as nw
@@ -55,7 +56,7 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         of the rows is held out, and training ends once their loss no longer gets better.
     max_time : float or None, default=None
         Seconds that `fit` may take. None sets no limit. With a limit, results depend on the speed of the
-        machine.
+        machine. If it ends the training within 100 steps, a `ConvergenceWarning` says so.
     self_supervised : bool, default=False
         Whether the rows of training are as noisy as those to be cleaned. Each number is then estimated from
         the others of its row alone, and `sigma` is not used.
@@ -249,7 +250,8 @@ class DiffusionDenoiser(StateMixin, OneToOneFeatureMixin, TransformerMixin, Base
         exact = (sigma == 0) & ~np.isnan(values) & (not self.process_.architecture.self_supervised)
         means = self._mean + self._std * means
         columns = self._cleaned(columns, means, exact, codes, probabilities)
-        template = _with_floats(template_for(table, columns, self.encoder_.template_))
+        template = template_for(table, columns, self.encoder_.template_)
+        template = _with_floats(template, self.encoder_.numeric_)
         return rebuilt(self, X, table, columns, template, {})
 
     def _check_parameters(self):
@@ -425,10 +427,11 @@ def _standardised(values, mean, std):
     return values
 
 
-def _with_floats(template):
-    """Return a template whose columns of integers are columns of floats."""
+def _with_floats(template, numeric):
+    """Return a template whose numeric columns of integers are columns of floats."""
     if not is_frame(template):
         return template.astype(float) if template.dtype.kind in "iub" else template
     frame = as_narwhals(template)
-    whole = [column.cast(nw.Float64) for column in frame.iter_columns() if column.dtype.is_integer()]
+    columns = compress(frame.iter_columns(), numeric)
+    whole = [column.cast(nw.Float64) for column in columns if column.dtype.is_integer()]
     return frame.with_columns(*whole).to_native()

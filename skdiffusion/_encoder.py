@@ -309,7 +309,7 @@ class TableEncoder(BaseEstimator):
         seeds = np.random.SeedSequence(int(rng.random() * 2**53)).spawn(len(self.columns_))
         return [np.random.default_rng(seed) for seed in seeds]
 
-    def completed(self, X):
+    def completed(self, X, name="X"):
         """Return a table with all columns of the training table, in their order.
 
         Parameters
@@ -317,6 +317,8 @@ class TableEncoder(BaseEstimator):
         X : DataFrame or array-like of shape (n_samples, n_columns)
             Table. A DataFrame may leave columns out, which then have missing cells only, and may have its
             columns in any order.
+        name : str, default="X"
+            What errors call it.
 
         Returns
         -------
@@ -329,9 +331,15 @@ class TableEncoder(BaseEstimator):
             If X has other columns than the training table.
         """
         check_is_fitted(self)
-        table = in_container_of(self.template_, as_table(X))
+        table = in_container_of(self.template_, as_table(X, name))
         if is_frame(table) and is_frame(self.template_):
-            table = with_columns_of(self.template_, table)
+            table = with_columns_of(self.template_, table, name)
+        elif table.shape[1] != len(self.columns_):
+            what = "pixels" if self.pixels else "columns"
+            raise ValueError(
+                f"{name} has {table.shape[1]} {what}, and rows of training have {len(self.columns_)}: give "
+                "as many, and leave cells that are to be drawn empty."
+            )
         validate_data(self, table, reset=False, skip_check_array=True)
         return table
 

@@ -1,10 +1,12 @@
 """The training of a process' network: held-out rows, batches and epochs for a table's size, a second try."""
 
+import time
 import warnings
 from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._watchers import VerboseLine
@@ -210,7 +212,7 @@ def _trained(
     with program_of(process, weights) as program:
         program.set_optimizer_state(program.initial_optimizer_state)
         try:
-            return _training.train(
+            result = _training.train(
                 program,
                 rows[:-1],
                 rows[-1],
@@ -226,9 +228,25 @@ def _trained(
                 deadline=deadline,
                 **options,
             )
+            _warn_if_too_short(name, result.n_rows_seen // n_batch_rows, deadline)
+            return result
         finally:
             for watcher in watchers:
                 watcher.on_train_end()
+
+
+def _warn_if_too_short(name, n_steps, deadline):
+    """Warn if time was up before the learning rate had warmed up: a network of so few steps knows little."""
+    from ._training import Annealing
+
+    if n_steps < Annealing.WARM_UP_STEPS and time.perf_counter() >= deadline:
+        warnings.warn(
+            f"max_time ended the fit of {name} after {n_steps} steps of the optimizer, and the first "
+            f"{Annealing.WARM_UP_STEPS} only warm up: it has learnt next to nothing. Compiling takes a part "
+            "of the time; raise max_time.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
 
 @contextmanager

@@ -97,7 +97,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         several times in an epoch.
     max_time : float or None, default=None
         Seconds that `fit` may take; the learning rate then falls in time. None sets no limit. With a limit,
-        results depend on the speed of the machine.
+        results depend on the speed of the machine. If it ends the training before the learning rate has
+        warmed up, within 100 steps, a `ConvergenceWarning` says so.
     checkpoint : str, path-like or None, default=None
         File for the state of an unfinished training, written between epochs, every 30 seconds at most, and
         replaced as a whole. A `fit` to the same rows with the same parameters goes on from it, and comes, if
@@ -231,7 +232,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             a folder of them, as a pyarrow dataset, or as DataFrames that can be gone through twice, such as
             those of a list; see Notes.
         y : array-like of shape (n_samples,), default=None
-            Classes or numbers: a further column, for which rows can be asked. Only for tables in memory.
+            Classes or numbers: a further column, for which rows can be asked. A missing one (None, NaN, NA)
+            is a label like others. Only for tables in memory.
         sample_weight : array-like of shape (n_samples,), default=None
             How often each row counts. Only for tables in memory.
 
@@ -456,8 +458,12 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         check_integer("n_samples", n_samples, low=0)
         check_option("allow_missing", allow_missing, (True, False))
         _check_guidance(self.guidance, self._form == "image" and self.target_encoder_ is not None)
-        kept = None if given is None or not len(given) else self.encoder_.completed(given)
+        kept = None if given is None or not len(given) else self.encoder_.completed(given, "given")
         encoded = self._encode_asked(n_samples, given, kept, y)
+        n_columns, n_detailed = len(self.encoder_.n_codes_), len(self.encoder_.detailed_)
+        if kept is not None:  # what cannot stand in the result is refused before anything is drawn
+            nothing = np.zeros((len(kept), n_columns), np.int32), np.zeros((len(kept), n_detailed))
+            self.encoder_.decode(*nothing, np.random.default_rng(0), kept)
         seed = _seed_of(random_state)
         name = f"{type(self).__name__}.sample"
         on_rows = rows_line(name, len(encoded.codes)) if self.verbose > 0 else None
@@ -465,7 +471,6 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             codes, ranks = self.process_.sample(
                 program, encoded, seed, holes=allow_missing, on_rows=on_rows, **self._sampling_arguments()
             )
-        n_columns, n_detailed = len(self.encoder_.n_codes_), len(self.encoder_.detailed_)
         rng = np.random.default_rng(seed)
         table = self.encoder_.decode(codes[:, :n_columns], ranks[:, :n_detailed], rng, kept)
         if self.target_encoder_ is None:

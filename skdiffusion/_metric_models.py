@@ -28,12 +28,16 @@ def two_sample(real, synthetic, categorical, estimator, rng):
     return float(1 - (2 * np.maximum(aucs, 0.5) - 1).mean()), float(aucs.mean())
 
 
-def utility(real, synthetic, holdout, target, names, categorical, estimator, rng):
-    """Return the scores on held-out rows of models that learnt from synthetic and from real rows."""
+def check_target(target, names):
+    """Raise unless a target is one of several columns."""
     if target not in names:
         raise ValueError(f"target must be one of the columns {names}, got {target!r}")
     if len(names) == 1:
         raise ValueError(f"target {target!r} is the only column: give at least one to predict it from")
+
+
+def utility(real, synthetic, holdout, target, names, categorical, estimator, rng):
+    """Return the scores on held-out rows of models that learnt from synthetic and from real rows."""
     place = names.index(target)
     is_class = categorical[place]
     X, y = zip(

@@ -12,6 +12,7 @@ from ._table import (
     empty_like,
     is_frame,
     with_categories,
+    with_holes,
 )
 
 
@@ -42,11 +43,19 @@ def template_for(table, columns, learnt):
     """Return a table without rows that can hold the columns.
 
     Dtypes are those of `table` where they suit: numbers for numbers, categories for categories. Otherwise,
-    and for dates and durations, whose units the columns have, they are those of `learnt`, the training table.
-    A closed set of categories grows by those of the column.
+    and for dates and durations, whose units the columns have, they are those of `learnt`, the training table,
+    or nullable ones where a column has missing cells. A closed set of categories grows by those of the
+    column.
     """
-    if not (is_frame(table) and is_frame(learnt)):
-        return empty_like(table) if not is_frame(table) and table.dtype.kind in "fO" else learnt
+    if not is_frame(table) and table.dtype.kind in "fO":
+        return empty_like(table)
+    if not is_frame(learnt):
+        has_odd = any(
+            column.missing.any() or (column.categories is None and column.values.dtype.kind == "f")
+            for column in columns
+        )
+        return with_holes(learnt, np.zeros(learnt.shape, bool)) if has_odd else learnt
+    table = table if is_frame(table) else learnt
     frame, learnt = (as_narwhals(empty_like(each)) for each in (table, learnt))
     series = []
     for name, column in zip(frame.columns, columns, strict=True):
@@ -58,7 +67,7 @@ def template_for(table, columns, learnt):
                     f"column {name!r} has dtype {cells.to_native().dtype}, which does not hold {odd[0]!r} of "
                     "training: convert it."
                 )
-            cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else trained
+            cells = cells if isinstance(cells.dtype, CATEGORICAL_DTYPES) else _for_codes(trained, column)
             cells = with_categories(cells, column.categories)
         elif not (cells.dtype.is_numeric() and trained.dtype.is_numeric()):
             cells = trained
@@ -66,6 +75,18 @@ def template_for(table, columns, learnt):
                 cells = trained.cast(nw.Float64)
         series.append(cells)
     return frame.with_columns(*series).to_native()
+
+
+def _for_codes(trained, column):
+    """Return an empty series that holds categories as `trained` does, also missing ones and fractions."""
+    if not trained.dtype.is_integer():
+        return trained
+    if any(category != int(category) for category in column.categories):
+        return trained.cast(nw.Float64)
+    native = trained.to_native()
+    if column.missing.any() and hasattr(native, "iloc"):  # only pandas has integers without a hole
+        return nw.from_native(native.convert_dtypes(), series_only=True)
+    return trained
 
 
 def rebuilt(transformer, X, table, columns, template, indicators):
@@ -92,7 +113,7 @@ def rebuilt(transformer, X, table, columns, template, indicators):
         cells = assemble(columns, template)
         return np.column_stack([cells, *(flag.astype(cells.dtype) for flag in flags)])
     if config == "default" and all(dtype.is_numeric() for dtype in as_narwhals(template).schema.values()):
-        return np.column_stack([*(column.values for column in columns), *flags])
+        return np.column_stack([*map(_as_numbers, columns), *flags])
     frame = as_narwhals(assemble(columns, template, row_names=getattr(table, "index", None)))
     frame = frame.with_columns(
         *(
@@ -102,3 +123,11 @@ def rebuilt(transformer, X, table, columns, template, indicators):
     )
     kind = config if config != "default" else "pandas" if hasattr(X, "iloc") else "polars"
     return as_container(frame.to_native(), kind)
+
+
+def _as_numbers(column):
+    """Return the cells of a column as numbers, those of a category as the number that stands for it."""
+    if column.categories is None:
+        return column.values
+    holes = [np.nan] * bool(column.missing.any())
+    return np.array([*column.categories, *holes])[np.where(column.missing, -1, column.values)]

@@ -5,6 +5,7 @@ column by column, and a new one is built with the same names and dtypes.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 
 import narwhals.stable.v2 as nw
@@ -18,6 +19,8 @@ from ._cells import (
     array_categories,
     array_cells,
     array_numbers,
+    is_missing,
+    object_array,
     pandas_categories,
     pandas_cells,
     pandas_numbers,
@@ -39,25 +42,30 @@ def as_narwhals(X):
     return nw.from_native(X, eager_only=True)
 
 
-def as_table(X):
-    """Return X if it is a DataFrame whose columns can be read, else a two-dimensional array."""
+def as_table(X, name="X"):
+    """Return X if it is a DataFrame whose columns can be read, else a two-dimensional array.
+
+    Errors call it by `name`.
+    """
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # a sparse array may be a dict, too
+        raise TypeError(f"{name} is a {type(X).__name__}, which is no table: make a DataFrame of it")
     if not is_frame(X):
         if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "US":  # numbers would become strings
             X = np.asarray(X, dtype=object)
-        return check_array(X, dtype=None, ensure_all_finite=False, input_name="X")
+        return check_array(X, dtype=None, ensure_all_finite=False, input_name=name)
     if not (hasattr(X, "iloc") or nw.dependencies.is_polars_dataframe(X)):
-        raise TypeError(f"X is a {type(X)}: convert it to a pandas or polars DataFrame")
-    check_names(X)
+        raise TypeError(f"{name} is a {type(X)}: convert it to a pandas or polars DataFrame")
+    check_names(X, name)
     if min(X.shape) == 0:
-        raise ValueError(f"X has shape {X.shape}: give it at least one row and one column")
+        raise ValueError(f"{name} has shape {X.shape}: give it at least one row and one column")
     return X
 
 
-def check_names(X):
+def check_names(X, name="X"):
     """Raise if columns of a DataFrame share a name."""
     names = X.columns if hasattr(X, "iloc") else ()  # other kinds refuse such columns themselves
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"X has several columns of the same name, {repeated}: rename them")
+        raise ValueError(f"{name} has several columns of the same name, {repeated}: rename them")
 
 
 def column_name(table, index):
@@ -169,10 +177,16 @@ def with_names_of(template, table):
     return namespace.DataFrame(table, schema=template.columns)
 
 
-def with_columns_of(template, table):
-    """Return a DataFrame with the template's columns, in their order: those it lacks have no known cell."""
-    if odd := [name for name in table.columns if name not in template.columns]:
-        raise ValueError(f"X has columns {odd} that training did not have: leave them out.")
+def with_columns_of(template, table, name="X"):
+    """Return a DataFrame with the template's columns, in their order: those it lacks have no known cell.
+
+    Errors call it by `name`.
+    """
+    if odd := [column for column in table.columns if column not in template.columns]:
+        raise ValueError(
+            f"{name} has columns {odd} that training did not have: leave them out, or choose from "
+            f"{list(template.columns)}."
+        )
     if hasattr(table, "iloc"):
         return table.reindex(columns=template.columns)
     lacking = [nw.lit(None).alias(name) for name in template.columns if name not in table.columns]
@@ -239,13 +253,13 @@ def number_dtype(table, index):
 
 def read_categories(table, index):
     """Read a categorical column; its categories come in their own order if they have one, else sorted."""
-    if not is_frame(table):
-        return array_categories(table[:, index])
-    series = _series(table, index)
+    series = _series(table, index) if is_frame(table) else table[:, index]
     try:
+        if not is_frame(table):
+            return array_categories(series)
         return polars_categories(series) if _is_polars(series) else pandas_categories(series)
-    except TypeError:
-        raise
+    except TypeError as error:
+        raise TypeError(f"column {column_name(table, index)!r}: {error}") from error
     except Exception as error:  # each library has errors of its own
         raise ValueError(
             f"column {column_name(table, index)!r} has dtype {series.dtype}, which holds no categories: "
@@ -293,7 +307,10 @@ def as_one_column(y, like=None):
         if hasattr(table, "iloc"):
             return table.set_axis(like.columns, axis=1)
         return table.rename(dict(zip(table.columns, like.columns, strict=True)))
-    y = np.asarray(y)
+    flat = np.asarray(y)
+    if isinstance(y, list | tuple) and flat.dtype.kind == "U":  # in which a hole has become the text "nan"
+        flat = object_array(y) if is_missing(object_array(y)).any() else flat
+    y = flat
     if y.ndim != 1:
         raise ValueError(f"y must be flat, with a class or number for each row, got shape {y.shape}")
     if like is None or not is_frame(like):

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import current_process
 from typing import NamedTuple
 
@@ -191,8 +192,8 @@ class Program:
 def compiled(function):
     """Compile `function` with XLA; where that fails, run the same graph uncompiled, with other draws."""
 
-    # A function of its own for each choice: TensorFlow warns of many traces of one function, and takes a
-    # method of many objects for one.
+    # TensorFlow warns of many traces of one function, and tells functions apart by their code, which is the
+    # same for all networks; a partial object has none, and is told apart by itself.
     def choice(jit):
         def traced(*arguments):
             token = _algorithm.set("threefry" if jit else "philox")
@@ -201,7 +202,7 @@ def compiled(function):
             finally:
                 _algorithm.reset(token)
 
-        return tf.function(traced, autograph=False, jit_compile=jit)
+        return tf.function(partial(traced), autograph=False, jit_compile=jit)
 
     choices = deque(map(choice, (True, False)))
 

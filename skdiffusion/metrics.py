@@ -21,7 +21,7 @@ from ._metric_distances import (
     share_of_closest,
     share_of_copies,
 )
-from ._metric_models import two_sample, utility
+from ._metric_models import check_target, two_sample, utility
 from ._report_page import page, small_table, write
 from ._report_scales import judge
 from ._report_summary import Summary, summarize
@@ -216,6 +216,8 @@ def evaluate(
         raise ValueError("target needs holdout, real rows to test the models on: give it, or no target")
     tables = {"real": real, "synthetic": synthetic} | ({} if holdout is None else {"holdout": holdout})
     names, categorical, matrices, labels = comparable(tables, categorical_features)
+    if target is not None:
+        check_target(target, names)
     template = as_table(tables["real"])
     dtypes = [number_dtype(template, place) for place in range(len(names))]
     tables = dict(zip(tables, matrices, strict=True))
@@ -484,6 +486,7 @@ def train_synthetic_test_real(
     """
     tables = {"real": real, "synthetic": synthetic, "holdout": holdout}
     names, categorical, matrices, _ = comparable(tables, categorical_features)
+    check_target(target, names)
     return utility(*matrices, target, names, categorical, estimator, check_random_state(random_state))
 
 

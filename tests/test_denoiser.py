@@ -302,6 +302,17 @@ def test_integers_become_floats(normal):
     assert make().fit_transform(nullable)["n"].dtype == "Float64"
 
 
+def test_categories_that_are_numbers_stay_what_they_are(normal):
+    X = pd.DataFrame({"area": np.resize([10115, 20095, 50667], 200), "price": normal[0][:200, 0]})
+    denoiser = make(sigma=0.1, categorical_features=["area"]).fit(X)
+    assert_array_equal(denoiser.transform(X)[:, 0], X["area"])
+    holed = X.assign(area=X["area"].where(X["price"] > 0))
+    cleaned = denoiser.set_output(transform="pandas").transform(holed)["area"]
+    assert cleaned.dtype == X["area"].dtype
+    assert_array_equal(cleaned[X["price"] > 0], X["area"][X["price"] > 0])
+    assert cleaned.isin(X["area"]).all()
+
+
 def test_single_precision_stays(normal):
     X = normal[0].astype(np.float32)
     assert make().fit_transform(X).dtype == np.float32

@@ -800,7 +800,7 @@ def test_wrong_parameters_are_named(parameters, error, message):
             ValueError,
             r"column 'a' has dtype period\[D\]",
         ),
-        (pd.DataFrame({"a": [[1], [2]]}), TypeError, "not collections"),
+        (pd.DataFrame({"a": [[1], [2]]}), TypeError, "column 'a': .*not collections"),
         (pa.table({"a": [1, 2]}), TypeError, "convert it to a pandas or polars DataFrame"),
         (TABLE["a"], ValueError, "2-dimensional"),
         (np.zeros(3), ValueError, "2D"),

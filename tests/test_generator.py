@@ -18,7 +18,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import chisquare
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -457,6 +457,30 @@ def test_whole_numbers_are_classes_and_others_are_not(quick, model_of):
     assert model_of("date").target_encoder_.numeric_[0]
 
 
+@pytest.mark.parametrize(
+    "y",
+    [
+        pd.Series(pd.array([1, None] * 100, dtype="Int64")),
+        ["a", np.nan] * 100,
+        np.array(["a", None] * 100, dtype=object),
+        [2.5, None] * 100,
+        np.array([1.0, np.nan] * 100),
+    ],
+    ids=["Int64", "text", "objects", "numbers", "floats"],
+)
+def test_a_missing_label_is_a_label_like_others(quick, people, y):
+    model = make(epochs=1).fit(people[["age"]], y)
+    _, drawn = model.sample(200, random_state=0)
+    assert 0.2 < pd.isna(drawn).mean() < 0.8
+    _, asked = model.sample(y=y[:4], random_state=0)
+    assert_array_equal(pd.isna(asked), [False, True, False, True])
+    _, known = model.sample(20, allow_missing=False, random_state=0)
+    assert not pd.isna(known).any()
+    without = make(epochs=1).fit(people[["age"]], people["age"])
+    with pytest.raises(ValueError, match="y asks for nan, first in row 0, which training did not have"):
+        without.sample(y=[np.nan])
+
+
 @pytest.mark.parametrize("y", [np.zeros((200, 2)), np.zeros((200, 1)), "yes"])
 def test_labels_are_flat(people, y):
     with pytest.raises(ValueError, match="y must be flat, with a class or number for each row, got shape"):
@@ -808,8 +832,16 @@ def test_the_fit_ends_in_time(people):
     assert rates[-1] < 0.8 * max(rates)
 
 
-def test_a_fit_without_time_is_a_fit(people):
-    assert make(max_time=1e-6, epochs=10**6).fit(people).sample(5).shape == (5, 7)
+def test_a_fit_without_time_is_a_fit_that_warns(people):
+    message = "max_time ended the fit of DiffusionGenerator after 16 steps .* next to nothing.*raise max_time"
+    with pytest.warns(ConvergenceWarning, match=message) as caught:
+        model = make(max_time=1e-6, epochs=10**6).fit(people)
+    assert len(caught) == 1
+    assert model.sample(5).shape == (5, 7)
+
+
+def test_a_fit_that_ends_by_itself_does_not_warn(people):
+    make(max_time=1e3, epochs=1).fit(people)
 
 
 # Interrupts and divergence

@@ -145,7 +145,7 @@ def test_as_many_labels_as_rows_are_wanted(people):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda table: table.assign(more=1), r"columns \['more'\]"),
+        (lambda table: table.assign(more=1), r"given has columns \['more'\].*choose from \['age', "),
         (
             lambda table: table.assign(region="moon"),
             "column 'region' has categories that training did not have",
@@ -161,6 +161,23 @@ def test_as_many_labels_as_rows_are_wanted(people):
 def test_what_training_could_not_hold_is_refused(masked, people, change, message):
     with pytest.raises(ValueError, match=message):
         masked.sample(given=change(people))
+
+
+def test_what_training_could_not_hold_is_refused_before_anything_is_drawn(masked, monkeypatch):
+    monkeypatch.setattr(masked.process_, "sample", None)
+    with pytest.raises(ValueError, match="round it, or leave the cell empty"):
+        masked.sample(given=pd.DataFrame({"age": [20.5]}))
+
+
+def test_a_dict_is_no_table(masked):
+    with pytest.raises(TypeError, match="given is a dict, which is no table: make a DataFrame of it"):
+        masked.sample(given={"age": [20]})
+
+
+def test_given_arrays_must_have_all_columns(uncompiled):
+    model = make().fit(np.random.default_rng(0).normal(size=(60, 3)))
+    with pytest.raises(ValueError, match="given has 2 columns, and rows of training have 3"):
+        model.sample(given=np.zeros((4, 2)))
 
 
 def test_small_integers_do_not_overflow():

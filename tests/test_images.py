@@ -176,6 +176,11 @@ def test_training_knows_images_of_which_nothing_a_half_or_scattered_pixels_are_g
     assert len(np.unique(drawn, axis=0)) > 1000
 
 
+def test_given_images_have_all_pixels(trained):
+    with pytest.raises(ValueError, match="given has 5 pixels, and rows of training have 12"):
+        trained.sample(given=np.zeros((2, 5)))
+
+
 def test_given_pixels_and_a_class_go_together(trained):
     given = np.full((20, 12), np.nan)
     given[:, 0] = 4.0

@@ -255,6 +255,59 @@ def test_a_frame_of_numbers_becomes_an_array_unless_asked_for(people):
     assert list(frame) == ["age", "income"]
 
 
+@pytest.fixture(scope="module")
+def areas():
+    """A table of numbers, of which the first stand for categories."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"area": rng.choice([10115, 20095, 50667], 60), "price": rng.normal(size=60)})
+
+
+@pytest.fixture(scope="module")
+def by_area(uncompiled, areas):
+    return make(small(categorical_features=["area"])).fit(areas)
+
+
+def test_categories_that_are_numbers_stay_what_they_are(by_area, areas):
+    holed = areas.assign(price=areas["price"].where(areas["price"] > 0))
+    assert_array_equal(by_area.transform(areas), areas)
+    for filled in (by_area.transform(holed), *by_area.sample(holed, 2)):
+        assert_array_equal(filled[:, 0], areas["area"])
+    with_unseen = holed.assign(area=areas["area"].replace(10115, 1))
+    assert_array_equal(by_area.transform(with_unseen)[:, 0], with_unseen["area"])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Int64", "int64[pyarrow]", "polars", "polars floats"])
+def test_holes_in_categories_that_are_numbers_are_filled(areas, by_area, dtype):
+    holed = areas.astype({"area": "Int64" if dtype.startswith("polars") else dtype})
+    holed.loc[::3, "area"] = None
+    if dtype.startswith("polars"):
+        holed = pl.from_pandas(holed, nan_to_null=False)
+        holed = holed.with_columns(pl.col("area").cast(pl.Float64)) if "floats" in dtype else holed
+        by_area = make(small(categorical_features=["area"])).fit(pl.from_pandas(areas))
+    for filled in (by_area.transform(holed), *by_area.sample(holed, 2)):
+        assert set(filled[::3, 0]) <= {10115, 20095, 50667}
+        known = np.arange(60) % 3 > 0
+        assert_array_equal(filled[known], areas[known])
+    frame = clone(by_area).set_params(generator=FrozenEstimator(by_area.generator_))
+    frame = frame.set_output(transform="pandas").fit(areas).transform(holed)
+    assert frame["area"].dtype == "int64"
+    assert_array_equal(frame["area"], by_area.transform(holed)[:, 0])
+
+
+def test_a_frame_with_holes_is_filled_after_an_array_of_integers(areas):
+    X = areas.round().astype(int).to_numpy()
+    holed = pd.DataFrame(X).mask(np.random.default_rng(0).random(X.shape) < 0.3)
+    filled = make(small(categorical_features=[0])).fit(X).transform(holed)
+    assert set(filled[:, 0]) <= set(X[:, 0])
+    assert_array_equal(filled[known := holed.notna().to_numpy()], X[known])
+
+
+def test_fractions_may_stand_beside_categories_that_are_whole_numbers(by_area, areas):
+    odd = areas.assign(area=areas["area"].where(areas["area"] > 10115, 0.5))
+    odd.loc[:4, "price"] = np.nan
+    assert_array_equal(by_area.transform(odd)[:, 0], odd["area"])
+
+
 def test_whole_numbers_stay_whole_in_a_column_that_holds_no_others():
     X = pd.DataFrame({"n": pd.array([1, 2, None, 4] * 20, dtype="Int64"), "word": ["a", "b"] * 40})
     filled = make().fit_transform(X)

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdiffusion import _metric_distances
+from skdiffusion import _metric_distances, metrics
 from skdiffusion._comparable import comparable
 from skdiffusion._metric_distances import Gower
 from skdiffusion.datasets import make_mixed_table
@@ -315,6 +315,12 @@ def test_nothing_to_learn_or_to_test_has_no_score(real, holdout, target):
     assert real_score > 0
     one = holdout[holdout[target].notna()][:1]
     assert np.isnan(train_synthetic_test_real(real, real, one, target, random_state=0)).all()
+
+
+def test_target_is_checked_before_anything_is_computed(real, monkeypatch):
+    monkeypatch.setattr(metrics, "column_errors", None)
+    with pytest.raises(ValueError, match=r"target must be one of the columns .* got 'jobs'"):
+        evaluate(real, real, real, target="jobs")
 
 
 def test_target_is_checked(real):

@@ -257,10 +257,13 @@ def test_every_public_name_is_there_and_listed():
         assert name in dir(skdiffusion)
 
 
-def test_a_star_import_needs_no_optional_package():
-    loaded = loaded_by("from skdiffusion import *")
+def test_a_star_import_gives_all_that_can_be_imported():
+    public = {*skdiffusion._EXPORTS, *skdiffusion._TOOLBOXES}
+    assert set(skdiffusion.__all__) == public
+    without = "import sys; sys.modules['imblearn'] = None\nimport skdiffusion\nfrom skdiffusion import *\n"
+    loaded = loaded_by(without + "assert 'DiffusionOverSampler' not in skdiffusion.__all__")
     assert "skdiffusion._imputer" in loaded
-    assert "imblearn" not in loaded
+    assert "skdiffusion._over_sampler" not in loaded
 
 
 def test_another_name_is_an_attribute_error():

@@ -862,6 +862,13 @@ def with_cell(array, value):
     return array
 
 
+def test_columns_that_are_no_numbers_are_named(table):
+    X, y = table
+    mixed = pd.DataFrame(X, columns=["a", "b", "c"]).assign(word="d", kind=pd.Categorical([1] * 60))
+    with pytest.raises((TypeError, ValueError), match=r"read as numbers in columns \['word'\]: .*; convert"):
+        DenoisingRegressor().fit(mixed, y)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
