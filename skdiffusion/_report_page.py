@@ -68,17 +68,11 @@ def page(scores, verdicts, summary):
 """
 
 
-def small_table(scores, ideal, worst, verdicts):
-    """Return figures as an HTML table for a notebook."""
-    names = ["", "value", "ideal", "worst", *(["verdict"] if verdicts else [])]
-    head = "".join(f"<th>{name}</th>" for name in names)
-    rows = []
-    for name, value in scores.items():
-        cells = [f"{value:.4f}", f"{ideal[name]:.3f}", f"{worst[name]:.3f}"]
-        cells += [verdicts[name]] if verdicts else []
-        rows.append(
-            f"<tr><th>{escape(str(name))}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        )
+def small_table(rows):
+    """Return a header and rows of texts, the first of which are names, as an HTML table for a notebook."""
+    head, *rows = [[escape(str(cell)) for cell in row] for row in rows]
+    head = "".join(f"<th>{cell}</th>" for cell in head)
+    rows = [f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, *cells in rows]
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 

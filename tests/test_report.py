@@ -389,11 +389,28 @@ def test_a_full_disk_leaves_the_old_page(found, tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_the_printed_table_says_what_the_page_says(found, tmp_path):
+    header, *lines = str(found).splitlines()
+    assert header.split("  ")[-3:] == ["fresh rows", "useless table", "verdict"]
+    row = (
+        r'<small>(\w+).*?</small></th><td><span class="chip (\w+)">.*?<b>([\d.]+)</b>.*?"fresh rows">([^<]+)<'
+        r'.*?"useless table">([^<]+)<'
+    )
+    page = {}
+    for name, verdict, value, fresh, useless in re.findall(row, written(found, tmp_path)):
+        fresh = fresh.replace("≤", "<=").replace("≥", ">=")
+        page[name] = f"{value} {fresh} {useless} {verdict}"
+    assert {name: " ".join(cells) for name, *cells in map(str.split, lines)} == page
+    ends = [line.rindex(f" {line.split()[-1]}") for line in [header, *lines]]
+    assert len(set(ends)) == 1  # verdicts stand below each other
+
+
 def test_a_notebook_shows_a_small_table(found):
     page = Page(found._repr_html_())
     cells = page.texts_of("td")
     assert cells[::4] == [f"{value:.4f}" for value in found.values()]
     assert cells[3::4] == list(found.verdicts.values())
+    assert page.texts_of("th")[:4] == ["value", "fresh rows", "useless table", "verdict"]
     bare = Evaluation({"<b>": 0.5}, {"<b>": 0.0}, {"<b>": 1.0})
     assert bare.verdicts == {}
     assert Page(bare._repr_html_()).texts_of("th") == ["value", "ideal", "worst", "<b>"]
