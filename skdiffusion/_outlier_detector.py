@@ -244,9 +244,7 @@ class DiffusionOutlierDetector(StateMixin, OutlierMixin, BaseEstimator):
         return namespace.DataFrame(dict(zip(table.columns, surprises.T, strict=True)))
 
     def _check_parameters(self):
-        check_unless_auto(
-            check_real, "contamination", self.contamination, low=0, high=0.5, open_low=True
-        )
+        check_unless_auto(check_real, "contamination", self.contamination, low=0, high=0.5, open_low=True)
         check_integer("n_noise_levels", self.n_noise_levels, low=1)
         check_real("trimmed_share", self.trimmed_share, low=0, high=0.5)
 

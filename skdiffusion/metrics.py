@@ -25,7 +25,7 @@ from ._metric_models import two_sample, utility
 from ._report_page import page, small_table, write
 from ._report_scales import judge
 from ._report_summary import Summary, summarize
-from ._table import as_table, number_dtype
+from ._table import as_table, category_order, number_dtype
 
 __all__ = [
     "Evaluation",
@@ -238,6 +238,7 @@ def evaluate(
     names, categorical, matrices, labels = comparable(tables, categorical_features)
     template = as_table(tables["real"])
     dtypes = [number_dtype(template, place) for place in range(len(names))]
+    orders = {place: category_order(template, place) for place in labels}
     tables = dict(zip(tables, matrices, strict=True))
     real, synthetic, holdout = tables["real"], tables["synthetic"], tables.get("holdout")
     rng = check_random_state(random_state)
@@ -270,7 +271,9 @@ def evaluate(
 
     rows = [row for row in rows if not np.isnan(row[1])]
     scores, ideal, worst = ({row[0]: float(row[place]) for row in rows} for place in (1, 2, 3))
-    summary = summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng)
+    if "train_synthetic_test_real" not in scores:
+        target = None
+    summary = summarize(tables, names, categorical, labels, orders, dtypes, target, ideal, worst, rng)
     return Evaluation(scores, ideal, worst, summary)
 
 
