@@ -125,7 +125,7 @@ def generate_tumours(picture):
     real, synthetic = np.column_stack([X, y]), np.column_stack([X_new, y_new])
     held_out, last = np.column_stack([X_held_out, y_held_out]), X.shape[1]
     evaluation = evaluate(real, synthetic, held_out, target=last, categorical_features=[last], random_state=0)
-    print(f"\n{evaluation}\n\nIdeal: about what fresh real rows get.")
+    print(f"\n{evaluation}\n\nFresh rows: what new real rows get, with bad luck.")
 
     _draw_tables(picture, real, synthetic, last, data.feature_names)
     print(f"Picture: {picture.resolve()}")

@@ -24,18 +24,19 @@ def check_option(name, value, options):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {value!r}.")
 
 
-def check_unless_auto(check, name, value, **limits):
-    """Check a number, which may be "auto" instead."""
-    if isinstance(value, str):
-        check_option(name, value, ("auto",))
-    else:
-        check(name, value, **limits)
+def check_unless_auto(check, name, value, *, remedy='or give "auto"', **limits):
+    """Check a value by `check`, unless it is "auto"."""
+    if not (isinstance(value, str) and value == "auto"):
+        check(name, value, remedy=remedy, **limits)
 
 
-def check_widths(name, sizes):
+def check_widths(name, sizes, *, remedy=None):
     """Raise unless `sizes` are widths of layers, one at least."""
     if not isinstance(sizes, tuple | list) or not sizes:
-        raise ValueError(f"{name} must be a tuple of one width at least, such as (256,), got {sizes!r}.")
+        ending = f"; {remedy}." if remedy else "."
+        raise ValueError(
+            f"{name} must be a tuple of one width at least, such as (256,), got {sizes!r}{ending}"
+        )
     for size in sizes:
         check_integer(f"each of {name}", size, low=1)
 

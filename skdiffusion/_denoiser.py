@@ -349,16 +349,18 @@ def _without_times(table):
 
 def _checked_levels(sigma, n_numeric):
     """Return a noise level for each numeric column, or None for "auto"."""
-    if isinstance(sigma, str):
-        check_option("sigma", sigma, ("auto",))
+    if isinstance(sigma, str) and sigma == "auto":
         return None
     if isinstance(sigma, Real):
         check_real("sigma", sigma, low=0)
         return np.full(n_numeric, float(sigma))
     try:
         levels = np.array(sigma, dtype=float)
+        is_text = isinstance(sigma, str)
     except (TypeError, ValueError):
-        raise TypeError(f"sigma must be 'auto', a number or a list of numbers, got {sigma!r}.") from None
+        is_text = True
+    if is_text:
+        raise TypeError(f"sigma must be 'auto', a number or a list of numbers, got {sigma!r}.")
     if levels.shape != (n_numeric,):
         raise ValueError(
             f"sigma has shape {levels.shape}, but X has {n_numeric} numeric columns: give one number, or one "

@@ -34,13 +34,13 @@ def enough_axes(axes, n_axes):
     return axes[:n_axes]
 
 
-def new_figure(size):
+def new_figure(size, layout="constrained"):
     """Return a figure of a size in inches."""
     try:
         from matplotlib import pyplot
     except ImportError:
         raise ImportError("Displays need matplotlib; try: pip install 'skdiffusion[plot]'") from None
-    return pyplot.figure(figsize=size, layout="constrained")
+    return pyplot.figure(figsize=size, layout=layout)
 
 
 def on_axis(axis, name, kind, *cells):

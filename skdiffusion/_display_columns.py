@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._table import as_table, number_dtype
+from ._table import as_table, category_order, number_dtype
 
 
 def places(features, names):
@@ -33,6 +33,31 @@ def column_cells(table, place, labels, *columns):
     kind, one = ("date", "D") if dtype.kind == "M" else ("duration", "s")
     length = np.timedelta64(count, unit) / np.timedelta64(1, one)
     return kind, [cells * length for cells in columns]
+
+
+def orders_of(table, names, chosen):
+    """Return the categories of ordered columns in their order, by name, of columns chosen by place."""
+    orders = {names[place]: category_order(table, place) for place in chosen}
+    return {name: order for name, order in orders.items() if order is not None}
+
+
+def shown_categories(ranked, n_most, order):
+    """Return so many categories at most, the last place left for others if there are more; and the others.
+
+    The first of those that are ranked are shown, in their own order if they have one.
+    """
+    n_shown = len(ranked) if len(ranked) <= n_most else n_most - 1
+    shown, others = ranked[:n_shown], ranked[n_shown:]
+    if order is not None:
+        places = {category: place for place, category in enumerate(order)}
+        shown = sorted(shown, key=lambda category: places.get(category, len(places)))
+    return shown, others
+
+
+def note_left_out(figure, n_drawn, n_columns):
+    """Say in a figure how many of all columns are drawn, if not all are."""
+    if n_columns is not None and n_drawn < n_columns:
+        figure.supxlabel(f"{n_drawn} of {n_columns} columns", x=0.99, ha="right", fontsize="small")
 
 
 def mean_and_std(values):

@@ -9,9 +9,14 @@ from ._metric_columns import associations
 
 __all__ = ["DependenceDisplay"]
 
+_MAX_LABELLED = 12  # columns whose names are written
+_MAX_LETTERS = 28
+
 
 class DependenceDisplay:
     """How columns depend on each other in a real and in a synthetic table, and where the two differ.
+
+    The difference has a scale of its own, which its title tells. Up to twelve columns are named.
 
     Parameters
     ----------
@@ -111,23 +116,40 @@ class DependenceDisplay:
         display : DependenceDisplay
             Itself.
         """
+        is_labelled = len(self.names) <= _MAX_LABELLED
+        names = [_shortened(name) for name in self.names] if is_labelled else []
         if axes is None:
-            axes = new_figure((10, 3.6)).subplots(1, 3)
+            figure = new_figure((9.5, 3), layout="compressed")
+            figure.set_size_inches(figure.get_size_inches() + 1.1 * _longest(names))
+            axes = figure.subplots(1, 3)
         self.axes_ = enough_axes(axes, 3)
         self.figure_ = self.axes_[0].figure
         difference = self.synthetic - self.real
         limit = max(np.nanmax(np.abs(difference), initial=0), 0.05)
-        shown = {"real": self.real, "synthetic": self.synthetic, "synthetic - real": difference}
-        is_labelled = len(self.names) <= 12
+        own_scale = f"synthetic - real, to ±{limit:.2g}"
+        shown = {"real": self.real, "synthetic": self.synthetic, own_scale: difference}
         for ax, (title, matrix) in zip(self.axes_, shown.items(), strict=True):
             bound, cmap = (limit, "PuOr_r") if matrix is difference else (1, "RdBu_r")
             image = ax.imshow(matrix, cmap=cmap, vmin=-bound, vmax=bound)
             ax.set_title(title, fontsize="medium")
-            ticks = range(len(self.names)) if is_labelled else []
-            ax.set_xticks(ticks, self.names if is_labelled else [], rotation=90, fontsize="small")
-            show_names = is_labelled and ax is self.axes_[0]
-            ax.set_yticks(ticks, self.names if show_names else [""] * len(ticks), fontsize="small")
+            ax.set_xticks(range(len(names)), names, rotation=90, fontsize="small")
+            shown_names = names if ax is self.axes_[0] else [""] * len(names)
+            ax.set_yticks(range(len(names)), shown_names, fontsize="small")
             self.figure_.colorbar(image, ax=ax, shrink=0.7)
         if not is_labelled:
             self.axes_[0].set_xlabel(f"all {len(self.names)} columns")
         return self
+
+
+def _longest(names):
+    """Return the largest width of small texts, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    small = FontProperties(size="small")
+    widths = (TextPath((0, 0), name, prop=small).get_extents().x1 for name in names if name.strip())
+    return max(widths, default=0) / 72
+
+
+def _shortened(name):
+    return name if len(name) <= _MAX_LETTERS else name[: _MAX_LETTERS - 1] + "…"

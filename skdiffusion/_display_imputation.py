@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._comparable import comparable
 from ._display_axes import BLUE, RED, enough_axes, grid_of_axes, on_axis
-from ._display_columns import column_cells, places, short_label
+from ._display_columns import column_cells, note_left_out, orders_of, places, short_label, shown_categories
 from ._imputer import DiffusionImputer, without_stand_ins
 from ._table import as_table, with_names_of
 
@@ -36,6 +36,10 @@ class ImputationDisplay:
         Missing cells of each column: `truth` of shape (n_cells,), `draws` of shape (n_draws, n_cells).
         `kind` is "number", "category", "date" or "duration": numbers are floats, dates count days since 1970,
         durations seconds; categories are labels.
+    orders : dict of list, default=None
+        Categories of ordered columns in their order, by name. Those of others stand the commonest first.
+    n_columns : int, default=None
+        Number of columns that could be drawn. Where it is more than are, a new figure says so.
 
     Attributes
     ----------
@@ -59,8 +63,10 @@ class ImputationDisplay:
     [(1, (20, 40))]
     """
 
-    def __init__(self, columns):
+    def __init__(self, columns, *, orders=None, n_columns=None):
         self.columns = columns
+        self.orders = orders
+        self.n_columns = n_columns
 
     @classmethod
     def from_estimator(
@@ -87,7 +93,8 @@ class ImputationDisplay:
         n_imputations : int, default=50
             Number of draws for each cell.
         features : list of int or str, default=None
-            Indices or names of the columns to draw. None for the first eight with missing cells.
+            Indices or names of the columns to draw. None for the first eight with missing cells; the figure
+            says of how many.
         categorical_features : "from_dtype", None or array-like, default="from_dtype"
             Columns that hold categories, as for :func:`skdiffusion.metrics.shape_error`.
         axes : array-like of matplotlib Axes, default=None
@@ -136,7 +143,8 @@ class ImputationDisplay:
         tables : list of DataFrame or array-like of shape (n_samples, n_features)
             The same rows, filled: one table for each draw.
         features : list of int or str, default=None
-            Indices or names of the columns to draw. None for the first eight with missing cells.
+            Indices or names of the columns to draw. None for the first eight with missing cells; the figure
+            says of how many.
         categorical_features : "from_dtype", None or array-like, default="from_dtype"
             Columns that hold categories, as for :func:`skdiffusion.metrics.shape_error`.
         axes : array-like of matplotlib Axes, default=None
@@ -164,8 +172,10 @@ class ImputationDisplay:
         if not hidden.any():
             raise ValueError("X has no missing cell that X_true knows: there is nothing to draw.")
         draws = np.stack(filled)
+        n_columns = None
         if features is None:
-            chosen = np.flatnonzero(hidden.any(axis=0))[:8].tolist()
+            with_holes = np.flatnonzero(hidden.any(axis=0)).tolist()
+            chosen, n_columns = with_holes[:8], len(with_holes)
         else:
             chosen = places(features, names)
         columns = []
@@ -178,7 +188,7 @@ class ImputationDisplay:
                 raise ValueError(f"tables leave cells of column {names[place]!r} missing: fill them.")
             kind, cells = column_cells(X_true, place, labels, true[cells, place], found)
             columns.append((names[place], kind, *cells))
-        return cls(columns).plot(axes)
+        return cls(columns, orders=orders_of(X_true, names, chosen), n_columns=n_columns).plot(axes)
 
     def plot(self, axes=None):
         """Draw the display.
@@ -195,11 +205,12 @@ class ImputationDisplay:
         """
         if axes is None:
             axes = grid_of_axes(len(self.columns), n_across=3, size=(3.4, 3))
+            note_left_out(axes[0].figure, len(self.columns), self.n_columns)
         self.axes_ = enough_axes(axes, len(self.columns))
         self.figure_ = self.axes_[0].figure
         for ax, (name, kind, truth, draws) in zip(self.axes_, self.columns, strict=True):
             if kind == "category":
-                _draw_categories(ax, name, truth, draws)
+                _draw_categories(ax, name, truth, draws, (self.orders or {}).get(name))
             else:
                 _draw_numbers(ax, name, kind, truth, draws)
         if with_lines := [ax for ax in self.axes_ if ax.lines]:
@@ -228,15 +239,14 @@ def _draw_numbers(ax, name, kind, truth, draws):
     ax.set_title(f"truth inside in {is_inside.mean():.0%} of {len(truth)} cells", fontsize="small")
 
 
-def _draw_categories(ax, name, truth, draws):
+def _draw_categories(ax, name, truth, draws, order):
     """Draw for each true category the shares of what was drawn."""
     counts = Counter(truth.tolist())
     ranked = [category for category, _ in counts.most_common()]
     ranked += sorted(set(draws.ravel().tolist()) - set(ranked), key=str)
-    n_shown = len(ranked) if len(ranked) <= _MAX_CATEGORIES else _MAX_CATEGORIES - 1
-    places = {category: min(place, n_shown) for place, category in enumerate(ranked)}
-    names = [short_label(category) for category in ranked[:n_shown]]
-    names += ["others"] if n_shown < len(ranked) else []
+    shown, others = shown_categories(ranked, _MAX_CATEGORIES, order)
+    places = {category: min(place, len(shown)) for place, category in enumerate([*shown, *others])}
+    names = [short_label(category) for category in shown] + ["others"] * bool(others)
     true_places = np.array([places[category] for category in truth.tolist()])
     drawn_places = np.array([places[category] for category in draws.ravel().tolist()]).reshape(draws.shape)
     table = np.zeros((len(names), len(names)))

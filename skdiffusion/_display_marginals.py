@@ -6,7 +6,15 @@ import numpy as np
 
 from ._comparable import comparable
 from ._display_axes import GREY, ORANGE, enough_axes, grid_of_axes, on_axis
-from ._display_columns import beside_drawn_rows, column_cells, places, short_label
+from ._display_columns import (
+    beside_drawn_rows,
+    column_cells,
+    note_left_out,
+    orders_of,
+    places,
+    short_label,
+    shown_categories,
+)
 from ._metric_columns import column_errors
 from ._table import as_table
 
@@ -30,6 +38,10 @@ class MarginalsDisplay:
         labels with None for missing cells.
     errors : array-like of shape (n_columns,)
         Shape error of each column, from 0 to 1.
+    orders : dict of list, default=None
+        Categories of ordered columns in their order, by name. Those of others stand the commonest first.
+    n_columns : int, default=None
+        Number of columns that could be drawn. Where it is more than are, a new figure says so.
 
     Attributes
     ----------
@@ -48,9 +60,11 @@ class MarginalsDisplay:
     ['age', 'job']
     """
 
-    def __init__(self, columns, *, errors):
+    def __init__(self, columns, *, errors, orders=None, n_columns=None):
         self.columns = columns
         self.errors = errors
+        self.orders = orders
+        self.n_columns = n_columns
 
     @classmethod
     def from_predictions(
@@ -63,7 +77,8 @@ class MarginalsDisplay:
         real, synthetic : DataFrame or array-like of shape (n_samples, n_features)
             Tables of one kind, with the same columns.
         features : list of int or str, default=None
-            Indices or names of the columns to draw. None for the eight that differ most, the worst first.
+            Indices or names of the columns to draw. None for the eight that differ most, the worst first;
+            the figure says of how many.
         categorical_features : "from_dtype", None or array-like, default="from_dtype"
             As for :func:`skdiffusion.metrics.shape_error`.
         axes : array-like of matplotlib Axes, default=None
@@ -83,7 +98,9 @@ class MarginalsDisplay:
             {"real": real, "synthetic": synthetic}, categorical_features
         )
         errors = column_errors(*matrices, categorical)
+        n_columns = None
         if features is None:
+            n_columns = len(names)
             chosen = np.argsort(-np.nan_to_num(errors), kind="stable")[:8].tolist()
         else:
             chosen = places(features, names)
@@ -91,7 +108,8 @@ class MarginalsDisplay:
         for place in chosen:
             kind, cells = column_cells(table, place, labels, *(matrix[:, place] for matrix in matrices))
             columns.append((names[place], kind, *cells))
-        return cls(columns, errors=errors[chosen]).plot(axes)
+        orders = orders_of(table, names, chosen)
+        return cls(columns, errors=errors[chosen], orders=orders, n_columns=n_columns).plot(axes)
 
     @classmethod
     def from_estimator(cls, estimator, X, *, random_state=None, **options):
@@ -130,29 +148,29 @@ class MarginalsDisplay:
         """
         if axes is None:
             axes = grid_of_axes(len(self.columns), n_across=4, size=(2.6, 2.3))
+            note_left_out(axes[0].figure, len(self.columns), self.n_columns)
         self.axes_ = enough_axes(axes, len(self.columns))
         self.figure_ = self.axes_[0].figure
         for ax, column, error in zip(self.axes_, self.columns, self.errors, strict=True):
-            self._draw(ax, *column, error)
+            self._draw(ax, *column, error, (self.orders or {}).get(column[0]))
         self.axes_[0].set_ylabel("share of rows")
         self.axes_[0].legend(frameon=False, fontsize="small")
         return self
 
     @staticmethod
-    def _draw(ax, name, kind, real, synthetic, error):
+    def _draw(ax, name, kind, real, synthetic, error, order):
         missing = [np.mean([cell is None or cell != cell for cell in cells]) for cells in (real, synthetic)]
         if kind == "category":
             counts = [Counter(cell for cell in cells if cell is not None) for cells in (real, synthetic)]
             ranked = [category for category, _ in counts[0].most_common()]
             ranked += [category for category, _ in counts[1].most_common() if category not in counts[0]]
-            n_shown = len(ranked) if len(ranked) <= _MAX_BARS else _MAX_BARS - 1
-            short = [short_label(category) for category in ranked[:n_shown]]
-            short += ["others"] if n_shown < len(ranked) else []
+            shown, others = shown_categories(ranked, _MAX_BARS, order)
+            short = [short_label(category) for category in shown] + ["others"] * bool(others)
             styles = ("real", -0.2, GREY), ("synthetic", 0.2, ORANGE)
             for cells, count, (label, shift, color) in zip((real, synthetic), counts, styles, strict=True):
-                heights = [count[category] / len(cells) for category in ranked[:n_shown]]
-                if n_shown < len(ranked):
-                    heights.append(sum(count[category] for category in ranked[n_shown:]) / len(cells))
+                heights = [count[category] / len(cells) for category in shown]
+                if others:
+                    heights.append(sum(count[category] for category in others) / len(cells))
                 ax.bar(np.arange(len(short)) + shift, heights, 0.4, color=color, label=label)
             tilt = {"rotation": 45, "ha": "right"} if sum(map(len, short)) > 20 else {}
             ax.set_xticks(range(len(short)), short, fontsize="small", **tilt)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ._cells import Column
-from ._checks import check_integer, check_option, check_real
+from ._checks import check_integer, check_option, check_real, check_unless_auto
 from ._columns import CategoricalColumn, NumericColumn
 from ._pixels import PixelColumn, check_pixel, check_scale
 from ._state import as_plain, from_plain
@@ -375,14 +375,10 @@ class TableEncoder(BaseEstimator):
         super().__setstate__(state)
 
     def _check_parameters(self):
-        if not isinstance(self.n_bins, str):
-            check_integer("n_bins", self.n_bins, low=1, remedy='or give "auto"')
-        else:
-            check_option("n_bins", self.n_bins, ("auto",))
-        if isinstance(self.max_categories, str):
-            check_option("max_categories", self.max_categories, ("auto",))
-        elif self.max_categories is not None:
-            check_integer("max_categories", self.max_categories, low=1, remedy='or give "auto" or None')
+        check_unless_auto(check_integer, "n_bins", self.n_bins, low=1)
+        if self.max_categories is not None:
+            remedy = 'or give "auto" or None'
+            check_unless_auto(check_integer, "max_categories", self.max_categories, low=1, remedy=remedy)
         if isinstance(self.min_frequency, Integral):
             check_integer("min_frequency", self.min_frequency, low=1)
         elif self.min_frequency is not None:

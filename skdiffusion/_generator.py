@@ -291,7 +291,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
         arrays = process.arrays(encoded)
         max_time = np.inf if self.max_time is None else self.max_time
-        if checkpoint := self._open_checkpoint(arrays, weight):
+        if checkpoint := self._open_checkpoint(arrays, weight, learnt["_n_rows"]):
             started -= checkpoint.seconds
         calibrates = self.process == "masked" and max_time * _CALIBRATION_SHARE >= _LEAST_CALIBRATION_TIME
         result = fitted(
@@ -731,7 +731,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             )
         return encoded
 
-    def _open_checkpoint(self, arrays, weight):
+    def _open_checkpoint(self, arrays, weight, n_rows):
         """Return the checkpoint of a fit to these arrays, or None."""
         if self.checkpoint is None:
             return None
@@ -745,6 +745,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         fit = {
             "version of skdiffusion": VERSION,
             **parameters,
+            "number of rows": n_rows,
             "X, y or sample_weight": digest([*arrays, weight]),
         }
         return Checkpoint(self.checkpoint, fit)

@@ -5,7 +5,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._checks import check_integer, check_option, check_real
+from ._checks import check_integer, check_real, check_unless_auto
 from ._encoder import TableEncoder
 from ._generator import DiffusionGenerator, copy_of
 from ._row_densities import RowDensities, as_points
@@ -39,12 +39,14 @@ class DiffusionOutlierDetector(StateMixin, OutlierMixin, BaseEstimator):
         rows that are kept. A fitted one in a `sklearn.frozen.FrozenEstimator` is not trained again.
     contamination : "auto" or float, default="auto"
         Share of outliers in the training table, in (0, 0.5], which sets the threshold. "auto" sets it to the
-        lower quartile of the training rows' scores, less 3 times their interquartile range.
+        lower quartile of the training rows' scores, less 3 times their interquartile range. That may call
+        many usual rows outliers if they were trimmed: set ``trimmed_share=0`` if training rows are clean.
     n_noise_levels : int, default=8
         Number of noise levels, from 1.5 to 0.2 standard deviations in equal ratios.
     trimmed_share : float, default=0.2
-        Share of the training rows, in [0, 0.5], that is left out as unlikely. Take 0 if the training table is
-        known to have no outliers.
+        Share of the training rows, in [0, 0.5], that is left out as unlikely. A minority group of rows
+        that lies apart may be left out as a whole, and is then odd. Take 0 if the training table is known to
+        have no outliers.
     random_state : int, RandomState instance or None, default=None
         Source of the generator's fit, if that has no `random_state` of its own, and of the choice among more
         than 4000 rows. Pass an int for the same scores at each fit.
@@ -242,12 +244,7 @@ class DiffusionOutlierDetector(StateMixin, OutlierMixin, BaseEstimator):
         return namespace.DataFrame(dict(zip(table.columns, surprises.T, strict=True)))
 
     def _check_parameters(self):
-        if isinstance(self.contamination, str):
-            check_option("contamination", self.contamination, ("auto",))
-        else:
-            check_real(
-                "contamination", self.contamination, low=0, high=0.5, open_low=True, remedy='or give "auto"'
-            )
+        check_unless_auto(check_real, "contamination", self.contamination, low=0, high=0.5, open_low=True)
         check_integer("n_noise_levels", self.n_noise_levels, low=1)
         check_real("trimmed_share", self.trimmed_share, low=0, high=0.5)
 

@@ -66,17 +66,13 @@ def page(scores, verdicts, summary):
 """
 
 
-def small_table(scores, ideal, worst, verdicts):
-    """Return figures as an HTML table for a notebook."""
-    names = ["", "value", "ideal", "worst", *(["verdict"] if verdicts else [])]
-    head = "".join(f"<th>{name}</th>" for name in names)
-    rows = []
-    for name, value in scores.items():
-        cells = [f"{value:.4f}", f"{ideal[name]:.3f}", f"{worst[name]:.3f}"]
-        cells += [verdicts[name]] if verdicts else []
-        rows.append(
-            f"<tr><th>{escape(str(name))}</th>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        )
+def small_table(rows):
+    """Return a header and rows of texts, the first of which are names, as an HTML table for a notebook."""
+    head, *rows = [[escape(str(cell)) for cell in row] for row in rows]
+    head = "".join(f"<th>{cell}</th>" for cell in head)
+    rows = [
+        f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for name, *cells in rows
+    ]
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
@@ -132,7 +128,8 @@ def _figures(scores, verdicts, summary, words):
             said = scale_bar(scores[name], scale) + getattr(text, verdict)
         sign = "≥" if scale.higher_is_better else "≤"
         rows.append(
-            f"<tr><th>{text.title}<small>{name}</small></th><td>{chip(verdict)}</td>"
+            f"<tr><th>{text.title}<small>{name}</small>{_of_target(name, summary)}</th>"
+            f"<td>{chip(verdict)}</td>"
             f'<td data-label="value"><b>{scores[name]:.4f}</b></td>'
             f'<td data-label="fresh rows">{sign} {scale.fresh:.3f}</td>'
             f'<td data-label="useless table">{scale.useless:.3f}</td>'
@@ -140,6 +137,14 @@ def _figures(scores, verdicts, summary, words):
         )
     head = "<th>figure</th><th>verdict</th><th>value</th><th>fresh rows</th><th>useless table</th><th></th>"
     return f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _of_target(name, summary):
+    """Say what models predict, and by what they are judged."""
+    if name != "train_synthetic_test_real" or summary.target is None:
+        return ""
+    target, score = summary.target
+    return f"<small>{score}, predicting <bdi>{escape(target)}</bdi></small>"
 
 
 def _columns(summary):

@@ -4,6 +4,8 @@ from html import escape
 
 import numpy as np
 
+_MAX_LETTERS = 14  # of the label of a bin
+
 
 def chip(verdict):
     """Return a verdict as a small label."""
@@ -50,8 +52,19 @@ def pair_card(pair):
         _heat_map(shares / highest, name)
         for shares, name in zip(pair.shares, ("real", "synthetic"), strict=True)
     )
+    below, beside = map(_ticks, pair.ticks)
+    maps = f'<div class="beside">{beside}</div>{maps}<div></div>' + 2 * f'<div class="below">{below}</div>'
     axes = f'<div class="axes"><span>→ {first}</span><span>↑ {second}</span></div>'
     return _card(f"{first} &times; {second}", pair.verdict, facts, f'<div class="maps">{maps}</div>{axes}')
+
+
+def _ticks(labels):
+    """Return the labels of bins, short ones; whole ones show where one points at them."""
+    short = [text if len(text) <= _MAX_LETTERS else text[: _MAX_LETTERS - 1] + "…" for text in labels]
+    return "".join(
+        f'<span title="{escape(label)}">{escape(text)}</span>'
+        for label, text in zip(labels, short, strict=True)
+    )
 
 
 def association_name(pair):
@@ -102,16 +115,16 @@ def _bars(bars):
 
 
 def _heat_map(shares, name):
-    """Draw shares of rows in pairs of bins, the second column upwards; the area of a square is its share."""
+    """Draw shares of rows in pairs of bins, the second column upwards; the area of a box is its share."""
     n_first, n_second = shares.shape
-    squares = []
+    boxes = []
     for x, y in np.argwhere(shares > 0).tolist():
         side = 0.96 * shares[x, y] ** 0.5
-        squares.append(
+        boxes.append(
             f'<rect x="{x + (1 - side) / 2:.2f}" y="{n_second - 1 - y + (1 - side) / 2:.2f}" '
             f'width="{side:.2f}" height="{side:.2f}"/>'
         )
     return (
-        f'<svg class="map {name}" viewBox="0 0 {n_first} {n_second}" '
-        f'role="img" aria-label="{name}">{"".join(squares)}</svg>'
+        f'<svg class="map {name}" viewBox="0 0 {n_first} {n_second}" preserveAspectRatio="none" '
+        f'role="img" aria-label="{name}">{"".join(boxes)}</svg>'
     )

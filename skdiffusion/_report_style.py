@@ -60,7 +60,12 @@ figcaption small { grid-column: 1 / -1; }
 .shares { color: var(--soft); text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .pair i { display: block; height: .4rem; min-width: 1px; }
 .pair .real { background: var(--real); } .pair .synthetic { background: var(--synthetic); }
-.maps { display: grid; grid-template-columns: 1fr 1fr; gap: .6rem; }
+.maps { display: grid; grid-template-columns: auto minmax(0, 1fr) minmax(0, 1fr); gap: .2rem .6rem; }
+.below, .beside { display: flex; color: var(--soft); font-size: .75rem; line-height: 1; min-width: 0; }
+.below span, .beside span { flex: 1 1 0; min-width: 0; overflow: hidden; white-space: nowrap;
+  unicode-bidi: isolate; display: flex; align-items: center; justify-content: end; }
+.below span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.beside { flex-direction: column-reverse; }
 .map { width: 100%; aspect-ratio: 1; border: 1px solid var(--line); background: var(--back); }
 .map.real { fill: var(--real); } .map.synthetic { fill: var(--synthetic); }
 @media (max-width: 48rem) {

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import ndtri
@@ -31,7 +32,8 @@ _NO_LENGTH = {"Y": "years", "M": "months", "generic": ""}
 class Summary:
     """Numbers of rows by table, scales of figures, and columns and pairs, the worst first.
 
-    Some 20 pairs are there; `pair_verdicts` counts the verdicts of all.
+    Some 20 pairs are there; `pair_verdicts` counts the verdicts of all. `target` is the name of the column
+    that models predict, and what their score is called.
     """
 
     n_rows: dict
@@ -40,6 +42,7 @@ class Summary:
     columns: list
     pairs: list
     pair_verdicts: dict
+    target: tuple | None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ class Pair:
     """Two columns of both tables.
 
     `associations` are the real and the synthetic one: correlations of numbers, else Cramer's V. `shares` are
-    those of the rows in each pair of bins, an array of shape (2, n_first, n_second).
+    those of the rows in each pair of bins, an array of shape (2, n_first, n_second). `ticks` are the labels
+    of the bins of each column; of numbers only the outermost ones have any.
     """
 
     names: tuple
@@ -74,13 +78,14 @@ class Pair:
     verdict: str
     associations: tuple
     shares: np.ndarray
+    ticks: tuple
 
 
-def summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng):
+def summarize(tables, names, categorical, labels, orders, dtypes, target, ideal, worst, rng):
     """Summarize a real, a synthetic and perhaps a held-out matrix, by name.
 
-    `labels` are the categories by place, `dtypes` those of numbers, dates and durations; `ideal` and `worst`
-    are figures as in an evaluation.
+    `labels` are the categories by place, `orders` the same in their order where they have one, `dtypes` those
+    of numbers, dates and durations; `ideal` and `worst` are figures as in an evaluation.
     """
     real, synthetic = tables["real"], tables["synthetic"]
     n_pairs = len(names) * (len(names) - 1) // 2
@@ -105,20 +110,43 @@ def summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng):
 
     differences = _differences(errors, real, synthetic)
     verdicts = _verdicts(differences, chance["columns"], useless["columns"])
+    ordered = {place: _labels(categories, orders.get(place)) for place, categories in labels.items()}
     columns = []
     for place in _worst_first(differences, chance["columns"]):
-        cells = real[:, place], synthetic[:, place], labels.get(place), dtypes[place]
+        cells = real[:, place], synthetic[:, place], ordered.get(place), dtypes[place]
         columns.append(_column(names[place], *cells, errors[place], verdicts[place]))
 
     verdicts = _verdicts(trends[0], chance["trends"], useless["trends"])
     pairs, places = [], list(combinations(range(len(names)), 2))
     ranked = [index for index in _worst_first(trends[0], chance["trends"]) if not np.isnan(trends[0][index])]
     for index in ranked[:_MAX_PAIRS]:
-        tables = real[:, places[index]], synthetic[:, places[index]]
-        chosen = [names[place] for place in places[index]], *tables, categorical[list(places[index])]
-        pairs.append(_pair(*chosen, trends[0][index], verdicts[index]))
+        chosen = list(places[index])
+        cells = real[:, chosen], synthetic[:, chosen], categorical[chosen]
+        kinds = [(ordered.get(place), dtypes[place]) for place in chosen]
+        pairs.append(
+            _pair([names[place] for place in chosen], *cells, kinds, trends[0][index], verdicts[index])
+        )
     counts = Counter(verdicts[index] for index in ranked)
-    return Summary(n_rows, n_splits, {name: found[name] for name in ideal}, columns, pairs, dict(counts))
+    if target is not None:
+        score = "area under the ROC curve" if categorical[names.index(target)] else "R2"
+        target = _text(target), score
+    found = {name: found[name] for name in ideal}
+    return Summary(n_rows, n_splits, found, columns, pairs, dict(counts), target)
+
+
+class _Labels(NamedTuple):
+    """Categories by code, and for each code its place in their order; None without an order."""
+
+    texts: list
+    places: np.ndarray | None
+
+
+def _labels(categories, order):
+    if order is None:
+        return _Labels(categories, None)
+    places = {category: place for place, category in enumerate(order)}
+    found = [places.get(category, len(places)) for category in categories]
+    return _Labels(categories, np.array(found))
 
 
 # Ends of the scales
@@ -203,13 +231,20 @@ def _column(name, real, synthetic, labels, dtype, error, verdict):
 
 
 def _bars_of_categories(real, synthetic, labels):
-    shares = np.array([_shares(cells, np.arange(len(labels))) for cells in (real, synthetic)])
+    shares = np.array([_shares(cells, np.arange(len(labels.texts))) for cells in (real, synthetic)])
     order = np.lexsort([-shares[1], -shares[0]])
     shown = order if len(order) <= _MAX_BARS else order[: _MAX_BARS - 1]
-    bars = [(_text(labels[code]), *shares[:, code].tolist()) for code in shown.tolist()]
+    bars = [(_text(labels.texts[code]), *shares[:, code].tolist()) for code in _in_order(shown, labels)]
     if n_others := len(order) - len(shown):
         bars.append((f"{n_others} others", *shares[:, order[len(shown) :]].sum(axis=1).tolist()))
     return bars
+
+
+def _in_order(codes, labels):
+    """Return codes in the order of their categories, as they are if there is none."""
+    if labels.places is None:
+        return codes.tolist()
+    return codes[np.argsort(labels.places[codes], kind="stable")].tolist()
 
 
 def _bars_and_bins(real, synthetic, dtype):
@@ -266,38 +301,49 @@ def _edges(real, synthetic):
 # Pairs
 
 
-def _pair(names, real, synthetic, categorical, error, verdict):
+def _pair(names, real, synthetic, categorical, kinds, error, verdict):
     found = tuple(float(associations(table, categorical)[0, 1]) for table in (real, synthetic))
-    coded = [_codes(real[:, side], synthetic[:, side], categorical[side]) for side in (0, 1)]
-    n_first, n_second = (1 + int(max(codes.max() for codes in side)) for side in coded)
+    coded = [_codes(real[:, side], synthetic[:, side], *kinds[side]) for side in (0, 1)]
+    n_first, n_second = (len(ticks) for _, ticks in coded)
     shares = [
         np.bincount(first * n_second + second, minlength=n_first * n_second) / len(first)
-        for first, second in zip(*coded, strict=True)
+        for first, second in zip(*(codes for codes, _ in coded), strict=True)
     ]
     shares = np.array(shares).reshape(2, n_first, n_second)
-    return Pair(tuple(map(_text, names)), not categorical.any(), float(error), verdict, found, shares)
+    names, ticks = tuple(map(_text, names)), tuple(ticks for _, ticks in coded)
+    return Pair(names, not categorical.any(), float(error), verdict, found, shares, ticks)
 
 
-def _codes(real, synthetic, is_categorical):
-    """Return codes of a column's cells: categories by frequency or bins of as many real rows, then holes."""
-    present = real[~np.isnan(real)]
+def _codes(real, synthetic, labels, dtype):
+    """Return codes of a column's cells, and labels of all codes.
+
+    Codes are categories, the commonest first or in their order, or bins of as many real rows; then holes.
+    """
+    tables, is_hole = (real, synthetic), [np.isnan(cells) for cells in (real, synthetic)]
+    present = real[~is_hole[0]] if not is_hole[0].all() else synthetic[~is_hole[1]]
     if not len(present):
-        present = synthetic[~np.isnan(synthetic)]
-    if not len(present):
-        codes = [np.zeros(len(cells), int) for cells in (real, synthetic)]
-    elif is_categorical:
-        values, counts = np.unique(present, return_counts=True)
+        codes, ticks = [np.zeros(len(cells), int) for cells in tables], []
+    elif labels is not None:
+        values, counts = np.unique(present.astype(int), return_counts=True)
         commonest = values[np.argsort(-counts, kind="stable")][: _N_PAIR_BINS - 1]
-        codes = [(cells[:, None] == commonest) for cells in (real, synthetic)]
+        commonest = np.array(_in_order(commonest, labels), int)
+        codes = [cells[:, None] == commonest for cells in tables]
         codes = [np.where(each.any(axis=1), each.argmax(axis=1), len(commonest)) for each in codes]
+        has_others = any(
+            (each[~hole] == len(commonest)).any() for each, hole in zip(codes, is_hole, strict=True)
+        )
+        ticks = [_text(labels.texts[code]) for code in commonest.tolist()] + ["others"] * has_others
     else:
         way = np.linspace(0, 1, _N_PAIR_BINS + 1)[1:-1]
         edges = np.unique(np.quantile(present, way, method="nearest"))
-        codes = [np.searchsorted(edges, cells) for cells in (real, synthetic)]
-    hole = 1 + max(each.max() for each in codes)
-    return [
-        np.where(np.isnan(cells), hole, each) for cells, each in zip((real, synthetic), codes, strict=True)
-    ]
+        known = np.concatenate([cells[~hole] for cells, hole in zip(tables, is_hole, strict=True)])
+        ends = known.min(), known.max()
+        edges = edges[edges < ends[1]]  # the highest number of each bin but the last
+        codes = [np.searchsorted(edges, cells) for cells in tables]
+        low, high = (_end(end, dtype, ends) for end in ends)
+        ticks = [low, *[""] * (len(edges) - 1), high] if len(edges) else [low]
+    codes = [np.where(hole, len(ticks), each) for each, hole in zip(codes, is_hole, strict=True)]
+    return codes, ticks + ["missing"] * bool(np.concatenate(is_hole).any())
 
 
 # Texts

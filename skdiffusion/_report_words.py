@@ -178,7 +178,8 @@ COLUMNS = (
 )
 
 PAIRS = (
-    "Those first that differ from the real ones by most more than chance explains. The area of a square is "
+    "Those first that differ from the real ones by most more than chance explains. The area of a box is "
     "the share of rows. Numbers grow to the right and upwards, in bins that hold equally many real rows; "
-    "categories are sorted from the commonest one on, seven and the others; missing cells come last."
+    "categories are sorted from the commonest one on, or in their order if they have one, seven and the "
+    "others; missing cells come last."
 )

@@ -251,6 +251,14 @@ def number_dtype(table, index):
     return _numpy_dtype(_series(table, index)) if is_frame(table) else table.dtype
 
 
+def category_order(table, index):
+    """Return the categories of a column in their order, None unless its dtype orders them."""
+    if not is_frame(table):
+        return None
+    series = nw.from_native(_series(table, index), series_only=True)
+    return series.cat.get_categories().to_list() if series.dtype == nw.Enum else None
+
+
 def read_categories(table, index):
     """Read a categorical column; its categories come in their own order if they have one, else sorted."""
     series = _series(table, index) if is_frame(table) else table[:, index]

@@ -25,7 +25,7 @@ from ._metric_models import check_target, two_sample, utility
 from ._report_page import page, small_table, write
 from ._report_scales import judge
 from ._report_summary import Summary, summarize
-from ._table import as_table, number_dtype
+from ._table import as_table, category_order, number_dtype
 
 __all__ = [
     "Evaluation",
@@ -48,7 +48,9 @@ _CLOSEST = 0.05
 class Evaluation(Mapping):
     """Metrics of a synthetic table by name, as `evaluate` returns them; printed, they are a table.
 
-    A notebook shows them as a table, too, and `to_html` writes a quality report with pictures. No table is
+    Beside each value stands what fresh rows of the real distribution get with bad luck, what a useless table
+    gets, and a verdict, see `verdicts`. A notebook shows the same, and `to_html` writes a quality report with
+    pictures. Without `summary` the printed table has `ideal` and `worst` instead. No table is
     kept, but of each column the shares of rows in some 24 bins or 8 categories, and of the 20 worst pairs
     those in 8 by 8. These, the names of categories and the ends of the bins come from the real table: whoever
     may not see it may not see the report, or the pickled evaluation, either.
@@ -58,9 +60,10 @@ class Evaluation(Mapping):
     scores : dict
         Name and value of each metric.
     ideal : dict
-        What fresh rows of the real distribution would get, about.
+        The best end of each metric: what fresh rows of the real distribution would get if there were no
+        chance.
     worst : dict
-        What a useless table would get: one without resemblance, or a copy where copies are counted.
+        The other end: what a table without any resemblance would get, or a copy where copies are counted.
     summary : object, default=None
         What the report shows of columns and pairs, and by what it judges; `evaluate` makes it.
 
@@ -130,7 +133,7 @@ class Evaluation(Mapping):
 
     def _repr_html_(self):
         """Return the metrics as a table for a notebook."""
-        return small_table(self.scores, self.ideal, self.worst, self.verdicts)
+        return small_table(self._cells())
 
     def to_dict(self):
         """Return the values by name.
@@ -152,15 +155,32 @@ class Evaluation(Mapping):
         return len(self.scores)
 
     def __repr__(self):
-        rows = [("", "value", "ideal", "worst")]
-        rows += [
-            (name, f"{value:.4f}", f"{self.ideal[name]:.3f}", f"{self.worst[name]:.3f}")
-            for name, value in self.scores.items()
-        ]
+        rows = self._cells()
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
-        )
+        sides = [str.ljust, str.rjust, str.rjust, str.rjust, str.ljust][: len(widths)]
+        lines = [
+            "  ".join(side(cell, width) for side, cell, width in zip(sides, row, widths, strict=True))
+            for row in rows
+        ]
+        return "\n".join(map(str.rstrip, lines))
+
+    def _cells(self):
+        """Return the printed table as texts: a header, and a row for each metric."""
+        if self.summary is None:
+            ends = {name: (f"{self.ideal[name]:.3f}", f"{self.worst[name]:.3f}") for name in self.scores}
+            header = ("", "value", "ideal", "worst")
+        else:
+            scales, verdicts = self.summary.scales, self.verdicts
+            ends = {
+                name: (
+                    f"{'>=' if scale.higher_is_better else '<='} {scale.fresh:.3f}",
+                    f"{scale.useless:.3f}",
+                    verdicts[name],
+                )
+                for name, scale in scales.items()
+            }
+            header = ("", "value", "fresh rows", "useless table", "verdict")
+        return [header, *((name, f"{value:.4f}", *ends[name]) for name, value in self.scores.items())]
 
 
 def evaluate(
@@ -193,8 +213,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        A mapping from names to values, which prints as a table beside ideal and worst values and writes a
-        quality report as a page.
+        A mapping from names to values, which prints as a table beside what fresh rows and a useless table
+        get, with verdicts, and writes a quality report as a page.
 
     Raises
     ------
@@ -220,6 +240,7 @@ def evaluate(
         check_target(target, names)
     template = as_table(tables["real"])
     dtypes = [number_dtype(template, place) for place in range(len(names))]
+    orders = {place: category_order(template, place) for place in labels}
     tables = dict(zip(tables, matrices, strict=True))
     real, synthetic, holdout = tables["real"], tables["synthetic"], tables.get("holdout")
     rng = check_random_state(random_state)
@@ -252,7 +273,9 @@ def evaluate(
 
     rows = [row for row in rows if not np.isnan(row[1])]
     scores, ideal, worst = ({row[0]: float(row[place]) for row in rows} for place in (1, 2, 3))
-    summary = summarize(tables, names, categorical, labels, dtypes, ideal, worst, rng)
+    if "train_synthetic_test_real" not in scores:
+        target = None
+    summary = summarize(tables, names, categorical, labels, orders, dtypes, target, ideal, worst, rng)
     return Evaluation(scores, ideal, worst, summary)
 
 

@@ -371,7 +371,8 @@ def test_it_stands_before_a_regression_in_a_pipeline(normal):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"sigma": "large"}, "sigma must be one of 'auto'"),
+        ({"sigma": "large"}, "sigma must be 'auto', a number or a list of numbers, got 'large'"),
+        ({"sigma": "0.1"}, "sigma must be 'auto', a number or a list of numbers, got '0.1'"),
         ({"sigma": -1.0}, "sigma must be a finite number >= 0"),
         ({"sigma": [0.1, np.nan]}, "each of sigma must be a finite number >= 0"),
         ({"sigma": [0.1]}, r"sigma has shape \(1,\), but X has 2 numeric columns"),
@@ -379,6 +380,7 @@ def test_it_stands_before_a_regression_in_a_pipeline(normal):
         ({"flip_probability": 1.0}, "flip_probability must be a finite number >= 0 and < 1"),
         ({"hidden_layer_sizes": ()}, "hidden_layer_sizes must be a tuple"),
         ({"epochs": 0}, "epochs must be an integer >= 1"),
+        ({"epochs": "10"}, "epochs must be an integer >= 1, got '10' of type str; or give \"auto\"."),
         ({"max_time": 0}, "max_time must be a finite number > 0"),
         ({"self_supervised": "yes"}, "self_supervised must be one of"),
         ({"self_supervised": True, "sigma": 0.1}, "self_supervised=True uses no noise level, got sigma=0.1"),

@@ -27,6 +27,7 @@ from skdiffusion import (
     DiffusionImputer,
     DiffusionNoiser,
 )
+from skdiffusion._display_columns import shown_categories
 from skdiffusion.datasets import make_mixed_table
 from skdiffusion.metrics import shape_error
 from skdiffusion.plotting import (
@@ -590,6 +591,35 @@ def test_dates_that_calendars_do_not_know_are_drawn_as_days():
     drawn(display)
 
 
+def test_ordered_categories_keep_their_order():
+    sizes = pd.Categorical(["M", "L", "M", "S", "XL", "M"] * 5, ["S", "M", "L", "XL"], ordered=True)
+    plain = pd.DataFrame({"size": sizes})
+    enum = pl.DataFrame({"size": pl.Series(list(sizes), dtype=pl.Enum(["S", "M", "L", "XL"]))})
+    holes = pd.DataFrame({"size": pd.Series([None] * 30, dtype=object)})
+    for table, holed in ((plain, holes), (enum, enum.with_columns(size=None))):
+        marginals = MarginalsDisplay.from_predictions(table, table)
+        imputation = ImputationDisplay.from_predictions(holed, table, [table])
+        for display in (marginals, imputation):
+            labels = [tick.get_text() for tick in display.axes_[0].get_xticklabels()]
+            assert labels == ["S", "M", "L", "XL"]
+    ranked = list("dabc")
+    assert shown_categories(ranked, 3, list("abcd")) == (["a", "d"], ["b", "c"])
+    assert shown_categories(ranked, 4, None) == (ranked, [])
+
+
+def test_a_figure_says_how_many_columns_are_left_out():
+    table = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 9)))
+    table.columns = list("abcdefghi")
+    holed = table.mask(np.eye(20, 9, dtype=bool))
+    for display in (
+        MarginalsDisplay.from_predictions(table, table),
+        ImputationDisplay.from_predictions(holed, table, [table]),
+    ):
+        assert display.figure_.get_supxlabel() == "8 of 9 columns"
+    chosen = MarginalsDisplay.from_predictions(table, table, features=["a"])
+    assert chosen.figure_.get_supxlabel() == ""
+
+
 # Dependence
 
 
@@ -617,6 +647,19 @@ def test_what_is_undefined_stays_blank():
 def test_a_category_that_is_there_or_missing_is_no_constant():
     table = pd.DataFrame({"a": ["x", None, "x", None], "b": ["u", "v", "u", "v"]})
     assert_allclose(DependenceDisplay.from_predictions(table, table).real, 1)
+
+
+@pytest.mark.parametrize(("n_columns", "n_letters"), [(3, 20), (12, 60), (25, 20)])
+def test_names_and_titles_lie_within_the_figure(n_columns, n_letters):
+    names = [f"column {number} ".ljust(n_letters, "n") for number in range(n_columns)]
+    display = DependenceDisplay(np.eye(n_columns), 0.9 * np.eye(n_columns), names=names).plot()
+    drawn(display)
+    left, low, right, high = display.figure_.get_tightbbox().extents
+    width, height = display.figure_.get_size_inches()
+    assert -0.01 < left < right < width + 0.01
+    assert -0.01 < low < high < height + 0.01
+    assert display.axes_[2].get_title() == "synthetic - real, to ±0.1"
+    assert all(len(tick.get_text()) <= 28 for tick in display.axes_[0].get_xticklabels())
 
 
 def test_many_columns_have_no_names():

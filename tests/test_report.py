@@ -217,6 +217,28 @@ def test_shares_of_a_column_add_up_to_all_rows(found, hostile):
         assert_allclose(pair.shares.sum(axis=(1, 2)), 1)
 
 
+def test_bins_of_a_pair_are_labelled_and_ordered(no_classifier, tmp_path):
+    size = pd.Categorical(["M", "S", "M", "XL", "M", None] * 20, ["S", "M", "L", "XL"], ordered=True)
+    real = pd.DataFrame({"size": size, "rating": [3.0, 1.0, 4.0, 5.0, 5.0, np.nan] * 20})
+    judged = evaluate(real, real.sample(frac=1, random_state=0), random_state=0)
+    (pair,) = judged.summary.pairs
+    assert pair.names == ("size", "rating")
+    assert pair.ticks[0] == ["S", "M", "XL", "missing"]
+    assert pair.ticks[1] == ["1", "", "", "5", "missing"]
+    assert_allclose(
+        pair.shares[0], np.array([[1, 0, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 1, 0], [0] * 4 + [1]]) / 6
+    )
+    (bars,) = [column.bars for column in judged.summary.columns if column.name == "size"]
+    assert [label for label, *_ in bars] == ["S", "M", "XL"]
+    assert written(judged, tmp_path).count('<span title="XL">XL</span>') == 2
+
+
+def test_the_page_names_the_target_and_its_score(tables, no_classifier, tmp_path):
+    for target, score in (("job", "area under the ROC curve"), ("age", "R2")):
+        text = written(evaluate(*tables, target=target, random_state=0), tmp_path)
+        assert f"<small>{score}, predicting <bdi>{target}</bdi></small>" in text
+
+
 def test_columns_have_the_errors_of_the_metric_the_worst_first(tables, found):
     errors = shape_error(*tables[:2], per_column=True)
     assert {column.name: column.error for column in found.summary.columns} == errors
@@ -279,9 +301,9 @@ def test_the_page_has_all_sections_and_figures(found, tmp_path):
     page = Page(text)
     assert page.texts_of("h2") == SECTIONS
     assert page.texts_of("h1") == ["Quality report of a synthetic table"]
-    rows = dict(re.findall(r"<small>(\w+)</small></th><td><span class=\"chip (\w+)\">", text))
+    rows = dict(re.findall(r"<small>(\w+)</small>.{,90}</th><td><span class=\"chip (\w+)\">", text))
     assert rows == found.verdicts
-    shown = dict(re.findall(r"<small>(\w+)</small></th>.*?<b>([\d.]+)</b>", text))
+    shown = dict(re.findall(r"<small>(\w+)</small>.{,90}</th>.*?<b>([\d.]+)</b>", text))
     assert shown == {name: f"{value:.4f}" for name, value in found.items()}
     assert set(re.findall(r"<dt>.*?<small>(\w+)</small>", text)) == found.keys()
     assert text.count('<figure class="card">') == 7 + 6
@@ -389,11 +411,28 @@ def test_a_full_disk_leaves_the_old_page(found, tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_the_printed_table_says_what_the_page_says(found, tmp_path):
+    header, *lines = str(found).splitlines()
+    assert header.split("  ")[-3:] == ["fresh rows", "useless table", "verdict"]
+    row = (
+        r'<small>(\w+).*?</small></th><td><span class="chip (\w+)">.*?<b>([\d.]+)</b>.*?"fresh rows">([^<]+)<'
+        r'.*?"useless table">([^<]+)<'
+    )
+    page = {}
+    for name, verdict, value, fresh, useless in re.findall(row, written(found, tmp_path)):
+        fresh = fresh.replace("≤", "<=").replace("≥", ">=")
+        page[name] = f"{value} {fresh} {useless} {verdict}"
+    assert {name: " ".join(cells) for name, *cells in map(str.split, lines)} == page
+    ends = [line.rindex(f" {line.split()[-1]}") for line in [header, *lines]]
+    assert len(set(ends)) == 1  # verdicts stand below each other
+
+
 def test_a_notebook_shows_a_small_table(found):
     page = Page(found._repr_html_())
     cells = page.texts_of("td")
     assert cells[::4] == [f"{value:.4f}" for value in found.values()]
     assert cells[3::4] == list(found.verdicts.values())
+    assert page.texts_of("th")[:4] == ["value", "fresh rows", "useless table", "verdict"]
     bare = Evaluation({"<b>": 0.5}, {"<b>": 0.0}, {"<b>": 1.0})
     assert bare.verdicts == {}
     assert Page(bare._repr_html_()).texts_of("th") == ["value", "ideal", "worst", "<b>"]

@@ -49,10 +49,8 @@ plt.show()
 # Figures
 # -------
 #
-# The column "ideal" is about what fresh real rows get. `verdicts` judges each metric between fresh rows and
-# a useless table, and ``evaluation.to_html("quality_report.html")`` writes a page with pictures of the worst
-# columns and pairs.
+# Each metric is judged between what fresh real rows get with bad luck and what a useless table gets.
+# ``evaluation.to_html("quality_report.html")`` writes a page with pictures of the worst columns and pairs.
 
 evaluation = evaluate(table, generator.sample(1000, random_state=0), holdout, random_state=0)
 print(evaluation)
-print(evaluation.verdicts)
