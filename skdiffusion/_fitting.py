@@ -125,7 +125,7 @@ def fitted(
             warnings.warn(
                 f"Training diverged ({diverged}), and starts again with a learning rate of {rate / 4:.3g}.",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
     if checkpoint:
         checkpoint.remove()
