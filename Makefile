@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --cov
+# Two workers: if scikit-learn's threads took all cores in each, they would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov
 # What trains most has processes of its own: TensorFlow keeps the memory of all it has compiled.
 SHOWN := tests/test_demo.py tests/test_docs.py tests/test_examples.py
 OLDEST := .venv-oldest

@@ -7,7 +7,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ DATA = Path(os.environ.get("SKDIFFUSION_DATA", "../shared/data"))
 def print_header(question, *packages):
     """Print the question, the date, the versions, the machine and the command."""
     packages = ("skdiffusion", "numpy", "scikit-learn", *packages)
-    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
     command = " ".join(["python", os.path.relpath(sys.argv[0]), *sys.argv[1:]])
     print(
         f"{question}\n\n"
@@ -28,6 +28,14 @@ def print_header(question, *packages):
         f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}\n"
         f"command: {command}\n"
     )
+
+
+def _version(name):
+    """Return a package's version, or that of its build for processors alone."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return version(f"{name}-cpu")
 
 
 def print_table(columns, rows):

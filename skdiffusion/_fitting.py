@@ -93,7 +93,7 @@ def fitted(
         start = checkpoint.begin(start) if checkpoint else start
         rng = np.random.default_rng(start["seed"])
         rows, held_out = (*arrays, weight), None
-        if shards:
+        if shards is not None:
             rows, held_out = shards.rows(process, 0), shards.held_out(process)
         elif validation_fraction and len(weight) >= _MIN_ROWS_TO_HOLD_OUT:
             rows, held_out = hold_out(rows, validation_fraction, rng)
@@ -117,16 +117,17 @@ def fitted(
                 rng=rng,
                 verbose=verbose,
                 checkpoint=checkpoint,
-                rows_of=partial(shards.rows, process) if shards else None,
+                rows_of=None if shards is None else partial(shards.rows, process),
             )
         except FloatingPointError as error:
             diverged = error
-        if rate == learning_rate:
-            warnings.warn(
-                f"Training diverged ({diverged}), and starts again with a learning rate of {rate / 4:.3g}.",
-                RuntimeWarning,
-                stacklevel=4,
-            )
+        if start["learning_rate"] < learning_rate:
+            break
+        warnings.warn(
+            f"Training diverged ({diverged}), and starts again with a learning rate of {rate / 4:.3g}.",
+            RuntimeWarning,
+            stacklevel=4,
+        )
     if checkpoint:
         checkpoint.remove()
     raise ValueError(

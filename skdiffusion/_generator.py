@@ -263,6 +263,8 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         """
         started = time.perf_counter()
         self._check_parameters()
+        if self.checkpoint is not None:
+            check_checkpoint(self.checkpoint)
         if not is_in_parts(X):
             return self._fit(X, y, sample_weight, started)
         if y is not None or sample_weight is not None:
@@ -286,12 +288,13 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
 
     def _fit(self, X, y, sample_weight, started, n_rows=None, deal=None):
         """Learn a table, or one of `n_rows`: `X` is then a sample, and `deal` makes shards by an encoder."""
+        _check_guidance(self.guidance, self.image_shape is not None and y is not None)
         table, y, weight = self._check_rows(X, y, sample_weight)
         learnt, encoded, shards = self._learn_encoders(table, y, weight, n_rows, deal)
         learnt["process_"] = process = self._build_process(learnt, encoded, weight)
         arrays = process.arrays(encoded)
         max_time = np.inf if self.max_time is None else self.max_time
-        if checkpoint := self._open_checkpoint(arrays, weight, learnt["_n_rows"]):
+        if checkpoint := self._open_checkpoint(arrays, weight, shards):
             started -= checkpoint.seconds
         calibrates = self.process == "masked" and max_time * _CALIBRATION_SHARE >= _LEAST_CALIBRATION_TIME
         result = fitted(
@@ -389,6 +392,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             encoded = self._encode_more(table, y)
             learnt["_n_rows"] += len(weight)
         else:
+            _check_guidance(self.guidance, self.image_shape is not None and y is not None)
             learnt, encoded, _ = self._learn_encoders(table, y, weight)
             learnt["process_"] = self._build_process(learnt, encoded, weight)
         learnt["weights_"], learnt["history_"] = continued(
@@ -445,9 +449,9 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         -----
         The masked process draws hidden cells one by one, each given all that is visible: `given` and `y`
         are exact conditions, numbers included. The gaussian process holds given cells at their values while
-        it takes the noise off the others, and goes back and forth [1]_: an approximation. The class of an
-        image is an exact condition. If it is open, it is drawn by its frequency in training, or given the
-        image if pixels are given.
+        it takes the noise off the others, and goes back and forth [1]_: an approximation. Of images, the
+        network sees given pixels as they are, and the class, too. A class that is open is drawn by its
+        frequency in training, or given the image if pixels are given.
 
         References
         ----------
@@ -656,8 +660,6 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             check_unless_auto(check_integer, name, getattr(self, name), low=1)
         if self.max_time is not None:
             check_real("max_time", self.max_time, low=0, open_low=True)
-        if self.checkpoint is not None:
-            check_checkpoint(self.checkpoint)
         check_real(
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
@@ -706,7 +708,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
                 n_bins=self.n_bins, categorical_features=[holds_classes(y)], max_categories=None
             ).fit(y, weight)
         shards = deal(encoder) if deal else None
-        if shards:
+        if shards is not None:
             encoder.frequencies_ = shards.frequencies
         learnt["_n_rows"] = n_rows or len(weight)
         learnt["_form"] = self.process if self.image_shape is None else "image"
@@ -731,7 +733,7 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
             )
         return encoded
 
-    def _open_checkpoint(self, arrays, weight, n_rows):
+    def _open_checkpoint(self, arrays, weight, shards):
         """Return the checkpoint of a fit to these arrays, or None."""
         if self.checkpoint is None:
             return None
@@ -745,14 +747,12 @@ class DiffusionGenerator(StateMixin, BaseEstimator):
         fit = {
             "version of skdiffusion": VERSION,
             **parameters,
-            "number of rows": n_rows,
-            "X, y or sample_weight": digest([*arrays, weight]),
+            "X, y or sample_weight": digest([*arrays, weight]) if shards is None else shards.digest,
         }
         return Checkpoint(self.checkpoint, fit)
 
     def _check_image(self, table, y):
         """Raise unless rows can be images of the shape that was asked for, and `y` their classes."""
-        _check_guidance(self.guidance, self.image_shape is not None and y is not None)
         if self.image_shape is None:
             return
         n_pixels = int(np.prod(self.image_shape))

@@ -20,7 +20,7 @@ class ImageProcess:
     Forward, noise of a level `sigma` is added to all pixels, of pooled mean 0 and variance 1. A network
     estimates the clean image from the noisy one, its noise level and its class. In a share of the training
     the class is hidden, so that one network knows images of a class and images of any: sampling may go
-    further from the second to the first than the class alone does. In another share some pixels are given:
+    further from the second to the first than the class alone does. In a share, too, some pixels are given:
     they have no noise, which the network is told, and it learns the others from them.
 
     Parameters

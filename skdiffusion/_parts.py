@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 import narwhals.stable.v2 as nw
@@ -20,7 +20,7 @@ def is_in_parts(X):
     """Tell whether X is no table, but a path, a pyarrow dataset, or an iterable of tables."""
     if isinstance(X, str | os.PathLike) or _is_dataset(X):
         return True
-    if is_frame(X) or hasattr(X, "shape") or hasattr(X, "__array__"):
+    if is_frame(X) or isinstance(X, Mapping) or hasattr(X, "shape") or hasattr(X, "__array__"):
         return False
     if isinstance(X, Sequence):
         return len(X) > 0 and _is_part(X[0])

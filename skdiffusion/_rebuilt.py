@@ -81,7 +81,7 @@ def _for_codes(trained, column):
     """Return an empty series that holds categories as `trained` does, also missing ones and fractions."""
     if not trained.dtype.is_integer():
         return trained
-    if any(category != int(category) for category in column.categories):
+    if any(not float(category).is_integer() for category in column.categories):
         return trained.cast(nw.Float64)
     native = trained.to_native()
     if column.missing.any() and hasattr(native, "iloc"):  # only pandas has integers without a hole

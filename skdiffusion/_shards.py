@@ -1,6 +1,7 @@
 """Encoded rows of a table larger than memory, dealt out at random to files that fit it."""
 
 import shutil
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,8 @@ class Shards:
     ----------
     frequencies : list of ndarray of shape (n_codes,)
         Share of each code of each column among all rows, but for cells that have none.
+    digest : str
+        Equal for equal rows that are dealt alike.
     """
 
     def __init__(self, folder, parts, encoder, n_rows, held_out_share, rng):
@@ -45,7 +48,7 @@ class Shards:
             [("codes", code_type, encoder.n_codes_.shape), ("low", "f4", detailed), ("high", "f4", detailed)]
         )
         n_shard_rows = min(_N_SHARD_ROWS, max(1, _N_SHARD_BYTES // self._row.itemsize), n_rows)
-        n_held_out = round(held_out_share * n_shard_rows)
+        n_held_out = min(round(held_out_share * n_shard_rows), n_rows - 1)
         n_shards = -(-(n_rows - n_held_out) // n_shard_rows)
         self._files = [Path(folder, f"{place}.rows") for place in range(n_shards + 1)]  # held-out rows last
         for path in self._files:
@@ -53,7 +56,7 @@ class Shards:
         _check_space(folder, n_rows * self._row.itemsize)
         ends = np.linspace(0, n_rows - n_held_out, n_shards + 1)[1:] / n_rows
         counts = [np.zeros(n_codes, np.int64) for n_codes in encoder.n_codes_]
-        n_dealt = 0
+        n_dealt, self._digest = 0, blake2b(digest_size=8)
         for part in parts:
             encoded = encoder.encode(part, unseen="error" if encoder.pixels else "rare")
             for column, count in zip(encoded.codes.T, counts, strict=True):
@@ -66,6 +69,7 @@ class Shards:
                 "rows each time, and leave the files alone during fit."
             )
         self.frequencies = [count / count.sum() for count in counts]
+        self.digest = self._digest.hexdigest()
 
     def __len__(self):
         """Return the number of shards."""
@@ -91,6 +95,7 @@ class Shards:
         rows = np.empty(len(order), self._row)
         for name, array in encoded._asdict().items():
             rows[name] = array[order]
+        self._digest.update(rows)
         ends = np.cumsum(np.bincount(places, minlength=len(self._files)))
         for path, some in zip(self._files, np.split(rows, ends[:-1]), strict=True):
             with open(path, "ab") as file:

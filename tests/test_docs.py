@@ -2,10 +2,12 @@
 
 import re
 import runpy
+from contextlib import nullcontext
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from _uncompiled import uncompiled
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -19,8 +21,10 @@ pytestmark = pytest.mark.usefixtures("no_window")
 def test_code_blocks_of_a_page_run_one_after_another(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # for what they write
     namespace = {}
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
-        exec(compile(block, page.name, "exec"), namespace)
+    # The start page runs as it does for its readers; of the others compiling would be most of the time.
+    with nullcontext() if page.name == "README.md" else uncompiled():
+        for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            exec(compile(block, page.name, "exec"), namespace)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

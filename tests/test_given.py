@@ -170,6 +170,8 @@ def test_what_training_could_not_hold_is_refused_before_anything_is_drawn(masked
 
 
 def test_a_dict_is_no_table(masked):
+    with pytest.raises(TypeError, match="X is a dict, which is no table: make a DataFrame of it"):
+        DiffusionGenerator().fit({"age": [1, 2]})
     with pytest.raises(TypeError, match="given is a dict, which is no table: make a DataFrame of it"):
         masked.sample(given={"age": [20]})
 

@@ -12,8 +12,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from scipy.stats import chisquare, kstest
+from sklearn.utils import check_random_state
 
-from skdiffusion import DiffusionGenerator, _fitting, _generator, _parquet, _parts, _shards
+from skdiffusion import DiffusionGenerator, _checkpoint, _fitting, _generator, _parquet, _parts, _shards
+from skdiffusion._checkpoint import Checkpoint
 from skdiffusion._encoder import TableEncoder
 from skdiffusion._parts import Parts
 from skdiffusion._shards import Shards
@@ -289,6 +291,38 @@ def test_cells_that_the_sample_lacks_do_not_disturb_the_rest(people):
     assert "astronaut" not in model.encoder_.columns_[-1].categories  # or take another seed
     assert np.isfinite(model.history_["loss"]).all()
     assert not model.sample(500, random_state=0)["employed"].isna().any()
+
+
+def test_a_checkpoint_goes_on_and_knows_the_rows_outside_of_the_sample(people, tmp_path, monkeypatch):
+    def write_and_stop(self, training):
+        write(self, training)
+        raise KeyboardInterrupt
+
+    def parts_of(table):
+        return [table[:700], table[700:]]
+
+    expected = make(epochs=3).fit(parts_of(people))
+    model, write = make(epochs=3, checkpoint=tmp_path / "fit"), Checkpoint.write
+    monkeypatch.setattr(_checkpoint, "_SECONDS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "write", write_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(parts_of(people))
+    sample, _ = Parts(parts_of(people)).sample(
+        np.random.default_rng([check_random_state(0).randint(2**31), 1])
+    )
+    is_kept = people["income"].isin(sample["income"])
+    assert 0 < is_kept.sum() < len(people)
+    others = people.assign(income=people["income"].where(is_kept, people["income"].median()))
+    with pytest.raises(ValueError, match="another fit, with other X, y or sample_weight"):
+        model.fit(parts_of(others))
+    for weight, other in zip(expected.weights_, model.fit(parts_of(people)).weights_, strict=True):
+        assert_array_equal(weight, other)
+
+
+def test_a_checkpoint_of_parts_needs_rows_dealt_alike(people, tmp_path):
+    with pytest.raises(ValueError, match="a checkpoint of a table in parts needs an int random_state"):
+        make(random_state=None, checkpoint=tmp_path / "fit").fit([people])
 
 
 def test_a_failed_fit_leaves_the_old_state_and_no_files(fitted, people, tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ ALLOWED = {
     "samplers": set(),
     "schedules": {"_checks"},
     "_noiser": {"_checks", "_noised_columns", "_state", "_table", "schedules"},
-    "_training": {"networks"},
+    "_training": set(),
     "_factors": set(),
     "_fitting": {"_training", "_watchers"},
     "_rebuilt": {"_table"},

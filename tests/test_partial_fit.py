@@ -130,6 +130,15 @@ def test_without_y_labels_are_unknown(model):
     assert set(model.sample(50, random_state=0)[1]) <= set(LABELS)
 
 
+def test_guided_images_without_labels_and_a_checkpoint_whose_folder_is_gone(tmp_path):
+    images, labels = np.arange(160.0).reshape(40, 4) % 7, np.arange(40) % 2
+    model = DiffusionGenerator(
+        **SMALL, process="gaussian", image_shape=(2, 2), guidance=1.0, checkpoint=tmp_path / "fit"
+    ).fit(images, labels)
+    model.set_params(checkpoint=tmp_path / "gone" / "fit").partial_fit(images)
+    assert len(model.sample(2)[1]) == 2
+
+
 def test_numbers_beyond_the_first_range_count_as_its_ends(first):
     low, high = FIRST["income"].min(), FIRST["income"].max()
     wide = MORE.assign(income=np.where(np.arange(100) % 2, low - 1e6, high + 1e6))
