@@ -17,13 +17,20 @@ HERE = Path(__file__).parent
 
 IN_SKOPS = ("masked", "regressor", "noiser")  # of which files are larger
 
-with uncompiled():
-    models = fitted_models()
-    expected = {name: result(name, model) for name, model in models.items()}
-for kind, names in (("joblib", models), ("skops", IN_SKOPS)):
-    saved = {name: (models[name], expected[name]) for name in names}
-    path = HERE / f"saved-{skdiffusion.__version__}.{kind}"
-    if kind == "joblib":
-        joblib.dump(saved, path, compress=9)
-    else:
-        skops.io.dump(saved, path, compression=ZIP_DEFLATED, compresslevel=9)
+
+def main():
+    """Write the files."""
+    with uncompiled():
+        models = fitted_models()
+        expected = {name: result(name, model) for name, model in models.items()}
+    for kind, names in (("joblib", models), ("skops", IN_SKOPS)):
+        saved = {name: (models[name], expected[name]) for name in names}
+        path = HERE / f"saved-{skdiffusion.__version__}.{kind}"
+        if kind == "joblib":
+            joblib.dump(saved, path, compress=9)
+        else:
+            skops.io.dump(saved, path, compression=ZIP_DEFLATED, compresslevel=9)
+
+
+if __name__ == "__main__":  # pytest imports all modules for their doctests
+    main()
