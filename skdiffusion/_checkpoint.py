@@ -119,6 +119,8 @@ class Checkpoint:
                     tree = json.loads(arrays["tree"].tobytes())
                     fit, start = tree["fit"], tree["start"]
                     training = _unpacked(tree["training"], arrays)
+            except MemoryError:  # says nothing of the file
+                raise
             except Exception as error:  # the reader has errors of many kinds
                 raise ValueError(
                     f"{str(self._path)!r} is a damaged checkpoint, or none ({error}): delete it to fit from "

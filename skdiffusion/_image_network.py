@@ -131,6 +131,7 @@ class ImageNetwork:
             return without + (1 + guidance) * (mean - without)
 
         x = moves[0, 0] * Draws(seed).normal(x0.shape)
+        # Nothing is clamped, as it is for tables: the denoiser itself holds the given pixels.
         x = follow(denoise, x, x0, ops.zeros_like(is_given), moves, n_moves, 1, seed, sampler)
         return denoise(x, last_level(moves, n_moves))
 
