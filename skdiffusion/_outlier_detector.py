@@ -147,13 +147,15 @@ class DiffusionOutlierDetector(StateMixin, OutlierMixin, BaseEstimator):
         generator.fit(_safe_indexing(table, densities.kept), None)  # FrozenEstimator wants a y
 
         model = _Model(encoder, densities, generator)
-        levels = model.levels(_safe_indexing(table, densities.reference), are_reference=True)
-        low, middle, high = np.quantile(levels, [0.25, 0.5, 0.75], axis=0)
+        levels = model.levels(table)
+        among_others = densities.reference_log_densities()
+        reference = np.column_stack([among_others, levels[densities.reference, -1]])
+        low, middle, high = np.quantile(reference, [0.25, 0.5, 0.75], axis=0)
         spread = np.maximum(high - low, _MIN_SPREAD)
         share = np.mean(~encoder.numeric_)
         weights = np.full(len(middle), (1 - share) / len(middle))
         weights[-1] += share
-        scores = ((model.levels(table) - middle) / spread) @ weights
+        scores = ((levels - middle) / spread) @ weights
         if self.contamination == "auto":
             low, high = np.quantile(scores, [0.25, 0.75])
             offset = low - _FAR_OUT * (high - low)
@@ -268,15 +270,11 @@ class _Model:
     def __init__(self, encoder, densities, generator):
         self._encoder, self._densities, self._generator = encoder, densities, generator
 
-    def levels(self, table, are_reference=False):
+    def levels(self, table):
         """Return the log-likelihood of each row at each noise level; last at none, by the generator."""
         points = as_points(self._encoder, table)
-        if are_reference:
-            levels = self._densities.reference_log_densities()
-        else:
-            levels = self._densities.log_densities(points)
         likelihood = self._generator.score_samples(table) + self._of_values(table, points).sum(axis=1)
-        return np.column_stack([levels, likelihood])
+        return np.column_stack([self._densities.log_densities(points), likelihood])
 
     def cells(self, table):
         """Return the log-likelihood of each cell, given the rest of its row."""
