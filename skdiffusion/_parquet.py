@@ -48,7 +48,9 @@ def frames_of(dataset):
     except ImportError as error:
         raise ImportError("Parquet is read with pandas: `pip install skdiffusion[parquet]`") from error
     n_rows = max(1024, _N_CELLS // max(len(dataset.schema), 1))
-    for batch in dataset.to_batches(batch_size=n_rows, batch_readahead=2, fragment_readahead=1):
+    # Threads would read up to a GiB ahead of what takes the rows, whatever the readahead.
+    bounds = {"batch_readahead": 2, "fragment_readahead": 1, "use_threads": False}
+    for batch in dataset.to_batches(batch_size=n_rows, **bounds):
         yield batch.to_pandas(types_mapper=pd.ArrowDtype)
 
 
